@@ -1,0 +1,54 @@
+# Bare `make` prints the targets. Everything is built into .build; nothing else is written.
+# Host tools and tests share one release build: one set of objects, and simulations run at full speed.
+SWIFT      ?= swift
+SWIFTFLAGS := -c release -Xswiftc -enable-testing --disable-index-store
+PLURIX     := .build/release/plurix
+
+.DEFAULT_GOAL := help
+.PHONY: help prepare build command image demo test test-all sim bench check clean
+
+help:
+	@printf '%s\n' \
+	  'make demo      everything from a fresh machine: build, boot three nodes, count words, stop' \
+	  'make test      all tests, real virtual machines included' \
+	  'make test-all  every program on 1, 2, 3 and 5 nodes, both network cards, with and without loss' \
+	  'make build     the command .build/release/plurix and the node image' \
+	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
+	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
+	  'make bench     figures, into .build/bench.json; PEER=DIRECTORY adds a comparison' \
+	  'make check     what needs no virtual machine: style, unit tests' \
+	  'make prepare   install the Debian packages that are missing (done by all of the above)' \
+	  'make clean     remove .build'
+
+prepare:
+	@scripts/prepare
+
+build: command image
+
+command: prepare
+	$(SWIFT) build $(SWIFTFLAGS) --product plurix
+
+image: prepare
+
+-include Images/image.mk
+
+demo: build
+	scripts/demo $(PLURIX)
+
+test: build
+	PLURIX=$(abspath $(PLURIX)) scripts/test $(SWIFTFLAGS)
+
+test-all: build
+	PLURIX=$(abspath $(PLURIX)) PLURIX_TEST_ALL=1 scripts/test $(SWIFTFLAGS)
+
+check: prepare
+	PLURIX_NO_VM=1 scripts/test $(SWIFTFLAGS)
+
+sim: prepare
+	PLURIX_SEED=$(SEED) $(SWIFT) test $(SWIFTFLAGS) --filter SimulationTests
+
+bench: build
+	scripts/bench $(PLURIX) $(PEER)
+
+clean:
+	rm -rf .build

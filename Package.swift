@@ -1,0 +1,62 @@
+// swift-tools-version: 6.2
+// The host's products and all tests. The rooms that the node image is made of (Wire to Devices) are
+// targets here too, so that the same sources are tested on the host; the image itself, with Machine
+// and Node, is built by Images/image.mk.
+import PackageDescription
+
+/// Rooms that compile both freestanding into the image and into the host's tools and tests.
+let pure: [SwiftSetting] = [.enableExperimentalFeature("Lifetimes")]
+
+let package = Package(
+    name: "plurix",
+    products: [.executable(name: "plurix", targets: ["plurix"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+    ],
+    targets: [
+        .target(name: "Wire", swiftSettings: pure),
+        .target(name: "Protocol", dependencies: ["Wire"], swiftSettings: pure),
+        .target(name: "Paging", swiftSettings: pure),
+        .target(name: "Heap", swiftSettings: pure),
+        .target(name: "Kernel", dependencies: ["Heap"], swiftSettings: pure),
+        .target(name: "Programs", dependencies: ["Heap", "Kernel"], swiftSettings: pure),
+        .target(name: "Devices", swiftSettings: pure),
+
+        .target(name: "Simulation", dependencies: ["Wire", "Protocol"], swiftSettings: pure),
+        .target(
+            name: "Control",
+            dependencies: [
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
+        .target(name: "Segment", dependencies: ["Wire", "Control"]),
+        .target(
+            name: "PageServer",
+            dependencies: ["Wire", "Protocol", "Kernel", "Programs", "Heap", "Segment", "Control"],
+            swiftSettings: pure),
+        .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
+        .target(name: "Cluster", dependencies: ["Wire", "Protocol", "Kernel", "Segment", "Control", "CLibvirt"]),
+        .executableTarget(
+            name: "plurix",
+            dependencies: [
+                "Cluster", "PageServer", "Programs",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
+        .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], swiftSettings: pure),
+        .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: pure),
+        .testTarget(name: "HeapTests", dependencies: ["Heap"], swiftSettings: pure),
+        .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: pure),
+        .testTarget(name: "ProgramsTests", dependencies: ["Programs"], swiftSettings: pure),
+        .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: pure),
+        .testTarget(name: "ControlTests", dependencies: ["Control"]),
+        .testTarget(name: "SegmentTests", dependencies: ["Segment"]),
+        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "plurix"]),
+        .testTarget(name: "TidyTests"),
+    ],
+    swiftLanguageModes: [.v6])

@@ -1,0 +1,1 @@
+// The room Cluster: see the reading order in README.md.

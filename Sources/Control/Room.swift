@@ -1,0 +1,1 @@
+// The room Control: see the reading order in README.md.

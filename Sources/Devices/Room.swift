@@ -1,0 +1,1 @@
+// The room Devices: see the reading order in README.md.

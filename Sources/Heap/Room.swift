@@ -1,0 +1,1 @@
+// The room Heap: see the reading order in README.md.

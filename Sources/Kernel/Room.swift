@@ -1,0 +1,1 @@
+// The room Kernel: see the reading order in README.md.

@@ -1,0 +1,1 @@
+// The room PageServer: see the reading order in README.md.

@@ -1,0 +1,1 @@
+// The room Paging: see the reading order in README.md.

@@ -1,0 +1,1 @@
+// The room Programs: see the reading order in README.md.

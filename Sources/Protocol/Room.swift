@@ -1,0 +1,1 @@
+// The room Protocol: see the reading order in README.md.

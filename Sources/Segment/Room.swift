@@ -1,0 +1,1 @@
+// The room Segment: see the reading order in README.md.

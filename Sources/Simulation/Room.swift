@@ -1,0 +1,1 @@
+// The room Simulation: see the reading order in README.md.

@@ -1,0 +1,1 @@
+// The room Wire: see the reading order in README.md.
