@@ -1,1 +1,0 @@
-// The room Wire: see the reading order in README.md.
