@@ -1,0 +1,58 @@
+import Foundation
+import NIOCore
+import NIOPosix
+
+/// Sends requests to a `ControlServer`. Every request has a connection of its own, so a client needs no closing.
+public struct ControlClient: Sendable {
+    public let path: String
+
+    /// - Parameter path: the server's Unix socket.
+    public init(path: String) {
+        self.path = path
+    }
+
+    /// Sends a request and waits for the answer.
+    ///
+    /// - Parameter limit: how long to wait.
+    /// - Throws: the server's `Failure`; `.unavailable` when nobody serves the socket or the server died meanwhile;
+    ///   `.timeout` after `limit`.
+    public func send<Request: ControlRequest>(
+        _ request: Request, limit: Duration = .seconds(30)
+    ) async throws(Failure) -> Request.Reply {
+        do {
+            return try await withThrowingTaskGroup(of: Request.Reply.self) { group in
+                group.addTask { try await exchange(request) }
+                group.addTask {
+                    try await Task.sleep(for: limit)
+                    throw Failure(.timeout, "no answer to \"\(Request.operation)\" on \(path) within \(limit)")
+                }
+                defer { group.cancelAll() }
+                guard let reply = try await group.next() else { throw CancellationError() }
+                return reply
+            }
+        } catch {
+            throw Failure(error, while: "asking \(path) for \"\(Request.operation)\"")
+        }
+    }
+
+    private func exchange<Request: ControlRequest>(_ request: Request) async throws -> Request.Reply {
+        let connection: LineChannel
+        do {
+            connection = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(unixDomainSocketPath: path) { channel in
+                    channel.eventLoop.makeCompletedFuture { try lines(on: channel) }
+                }
+        } catch {
+            throw Failure(.unavailable, "nobody answers on \(path): \(error)")
+        }
+        return try await connection.executeThenClose { answers, requests in
+            var line = ByteBuffer(bytes: try ControlLine.encode(request))
+            line.writeInteger(UInt8(ascii: "\n"))
+            try await requests.write(line)
+            for try await answer in answers {
+                return try ControlLine.decodeAnswer(Request.Reply.self, from: Data(answer.readableBytesView))
+            }
+            throw Failure(.unavailable, "\(path) closed without an answer to \"\(Request.operation)\"")
+        }
+    }
+}

@@ -1,1 +1,0 @@
-// The room Control: see the reading order in README.md.
