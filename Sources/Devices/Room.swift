@@ -1,1 +1,0 @@
-// The room Devices: see the reading order in README.md.
