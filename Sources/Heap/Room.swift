@@ -1,1 +1,0 @@
-// The room Heap: see the reading order in README.md.
