@@ -32,7 +32,8 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ]),
-        .target(name: "Segment", dependencies: ["Wire", "Control"]),
+        .systemLibrary(name: "CLinux"),
+        .target(name: "Segment", dependencies: ["Wire", "Control", "CLinux"]),
         .target(
             name: "PageServer",
             dependencies: ["Wire", "Protocol", "Kernel", "Programs", "Heap", "Segment", "Control"],

@@ -1,0 +1,86 @@
+import Control
+import Wire
+
+/// One station's place on the switch: its socket, the frames it was too slow to take, and its counters.
+final class Port {
+    let station: Station
+    let socket: DatagramSocket
+    var report: PortReport
+    private let peer: String
+    private var isAttached = false
+    /// Frames that the station could not take yet, oldest first. The kernel's own queue holds ten
+    /// (net.unix.max_dgram_qlen), less than one burst of page replies.
+    private var waiting: [[UInt8]] = []
+    private var waitingStart = 0
+
+    /// Frames kept for a slow station: 1 MiB of the largest. A station that is further behind loses frames, as on any
+    /// Ethernet.
+    static let waitingLimit = 256
+
+    init(station: Station, in directory: RunDirectory) throws(Failure) {
+        self.station = station
+        peer = directory.stationSocket(station.number)
+        socket = try DatagramSocket(at: directory.switchSocket(station.number))
+        report = PortReport(station: station.number)
+    }
+
+    /// Whether the port waits for its station to read.
+    var isBacklogged: Bool { waitingStart < waiting.count }
+
+    /// Sends a frame to the station, or keeps it when the station is slow. Frames stay in order.
+    func transmit(_ frame: RawSpan) {
+        if isBacklogged { return keep(frame) }
+        switch attempt(frame) {
+        case .done: count(frame.byteCount)
+        case .full: keep(frame)
+        case .unreachable: report.unreachable += 1
+        }
+    }
+
+    /// Sends what waits, as far as the station takes it.
+    func drain() {
+        while isBacklogged {
+            let frame = waiting[waitingStart]
+            switch attempt(frame.span.bytes) {
+            case .done: count(frame.count)
+            case .full: return
+            case .unreachable: report.unreachable += 1
+            }
+            waitingStart += 1
+        }
+        waiting.removeAll(keepingCapacity: true)
+        waitingStart = 0
+    }
+
+    /// The socket is attached to whoever has bound the station's path; a station that was restarted has bound it anew.
+    private func attempt(_ frame: RawSpan) -> DatagramSocket.Sent {
+        if isAttached {
+            let outcome = socket.send(frame)
+            if case .unreachable = outcome { isAttached = false } else { return outcome }
+        }
+        isAttached = socket.attach(to: peer)
+        return isAttached ? socket.send(frame) : .unreachable
+    }
+
+    private func keep(_ frame: RawSpan) {
+        guard waiting.count - waitingStart < Self.waitingLimit else {
+            report.overflowed += 1
+            return
+        }
+        if waitingStart >= Self.waitingLimit {
+            waiting.removeFirst(waitingStart)
+            waitingStart = 0
+        }
+        waiting.append(frame.copied)
+    }
+
+    private func count(_ bytes: Int) {
+        report.framesOut += 1
+        report.bytesOut += UInt64(bytes)
+    }
+}
+
+extension RawSpan {
+    /// The bytes as an array. Safe: copied within the call.
+    var copied: [UInt8] { withUnsafeBytes { [UInt8]($0) } }
+}

@@ -1,1 +1,0 @@
-// The room Segment: see the reading order in README.md.

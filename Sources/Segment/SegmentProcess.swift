@@ -1,0 +1,87 @@
+import Control
+import Foundation
+import Logging
+import Wire
+
+/// The background process `plurix segment`: the switch, its control socket, and the file that lets it go on after a
+/// kill.
+public struct SegmentProcess: Sendable {
+    private struct Saved: Codable {
+        var stations: [UInt8]
+        var faults: SegmentFaults
+    }
+
+    private let directory: RunDirectory
+    private let logger: Logger
+    private let segment: Segment
+
+    public init(in directory: RunDirectory, logger: Logger) throws(Failure) {
+        self.directory = directory
+        self.logger = logger
+        let saved = try Self.load(directory.segmentState)
+        segment = try Segment(in: directory, faults: saved.faults)
+        for station in saved.stations { try segment.attach(Station(station)) }
+    }
+
+    /// Serves until a `Stop` request arrives.
+    public func run() async throws {
+        let thread = Thread { segment.run() }
+        thread.name = "segment"
+        thread.qualityOfService = .userInteractive
+        thread.start()
+        defer { segment.stop() }
+
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let server = makeServer(stop)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await server.run() }
+            group.addTask { for await _ in stops { return } }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func makeServer(_ stop: AsyncStream<Void>.Continuation) -> ControlServer {
+        var server = ControlServer(path: directory.segmentSocket, logger: logger)
+        server.on(SegmentStatus.self) { _ in segment.status }
+        server.on(SegmentAttach.self) { request in
+            try segment.attach(Station(request.station))
+            try save()
+            return Done()
+        }
+        server.on(SegmentDetach.self) { request in
+            segment.detach(Station(request.station))
+            try save()
+            return Done()
+        }
+        server.on(SegmentSetFaults.self) { request in
+            try segment.set(request.faults)
+            try save()
+            return Done()
+        }
+        server.on(SegmentCapture.self) { request in
+            let frames = try segment.endCapture()
+            if let file = request.file { try segment.startCapture(to: file) }
+            return SegmentCapture.Reply(frames: frames)
+        }
+        server.on(Stop.self) { _ in
+            _ = try segment.endCapture()
+            stop.yield()
+            return Done()
+        }
+        return server
+    }
+
+    private func save() throws {
+        let status = segment.status
+        let saved = Saved(stations: status.ports.map(\.station), faults: status.faults)
+        try JSONEncoder().encode(saved).write(to: URL(filePath: directory.segmentState), options: .atomic)
+    }
+
+    private static func load(_ path: String) throws(Failure) -> Saved {
+        guard FileManager.default.fileExists(atPath: path) else { return Saved(stations: [], faults: SegmentFaults()) }
+        do { return try JSONDecoder().decode(Saved.self, from: Data(contentsOf: URL(filePath: path))) } catch {
+            throw Failure(.fault, "cannot read the segment's state \(path): \(error)")
+        }
+    }
+}

@@ -1,0 +1,140 @@
+import Control
+import Glibc
+import Wire
+
+/// The switch: ports, faults, frames under way and the capture. One lock away from being shared: see `Segment`.
+struct Switch: ~Copyable {
+    private(set) var ports: [Port] = []
+    private(set) var faults: Faults
+    private var byStation: [Port?] = Array(repeating: nil, count: 256)
+    private var delayed = DelayQueue()
+    private var capture: Capture?
+    private let directory: RunDirectory
+    private let buffer = FrameBuffer()
+
+    /// Frames taken from one port before the others get their turn.
+    private static let burst = 32
+
+    init(in directory: RunDirectory, faults: SegmentFaults) {
+        self.directory = directory
+        self.faults = Faults(faults)
+    }
+
+    mutating func attach(_ station: Station) throws(Failure) {
+        guard station != .nobody, station != .everyone else {
+            throw Failure(.usage, "\(station.number) is not the number of a station")
+        }
+        guard byStation[Int(station.number)] == nil else { return }
+        let port = try Port(station: station, in: directory)
+        ports.append(port)
+        byStation[Int(station.number)] = port
+    }
+
+    mutating func detach(_ station: Station) {
+        byStation[Int(station.number)]?.socket.removeFile()
+        byStation[Int(station.number)] = nil
+        ports.removeAll { $0.station == station }
+    }
+
+    mutating func set(_ faults: SegmentFaults) {
+        self.faults = Faults(faults)
+    }
+
+    var captureFile: String? { capture?.path }
+
+    mutating func startCapture(to path: String) throws(Failure) {
+        try endCapture()
+        capture = try Capture(to: path)
+    }
+
+    /// Ends the capture and returns how many frames it holds; nil when none ran.
+    @discardableResult
+    mutating func endCapture() throws(Failure) -> UInt64? {
+        guard capture != nil else { return nil }
+        defer { capture = nil }
+        try capture?.flush()
+        return capture?.frames
+    }
+
+    /// How long to wait for the next event, in microseconds; nil for ever.
+    func patience(at now: UInt64) -> UInt64? {
+        if let due = delayed.nextDue { return due > now ? due - now : 0 }
+        return capture?.hasPending == true ? 50_000 : nil
+    }
+
+    /// Takes waiting frames from a port and sends them on their way.
+    mutating func receive(from port: Port, now: UInt64) {
+        for _ in 0..<Self.burst {
+            guard let count = port.socket.receive(into: buffer.memory) else { return }
+            guard count >= Self.headerBytes, count <= Limits.maximumFrameBytes else {
+                port.report.malformed += 1
+                continue
+            }
+            port.report.framesIn += 1
+            port.report.bytesIn += UInt64(count)
+            let buffer = buffer
+            buffer.withFrame(count) { forward($0, from: port, now: now) }
+        }
+    }
+
+    /// Delivers delayed frames whose time has come.
+    mutating func deliverDue(at now: UInt64) {
+        while let entry = delayed.take(at: now) { byStation[Int(entry.station)]?.transmit(entry.frame.span.bytes) }
+    }
+
+    /// Writes out what the capture holds; done when nothing else is to do.
+    mutating func flushCapture() {
+        do { try capture?.flush() } catch { capture = nil }
+    }
+
+    private mutating func forward(_ frame: RawSpan, from port: Port, now: UInt64) {
+        record(frame)
+        let destination = Self.address(of: frame)
+        if destination >> 40 & 1 == 1 {
+            for target in ports where target.station != port.station {
+                deliver(frame, from: port.station, to: target, now: now)
+            }
+            return
+        }
+        let station = Station(UInt8(truncatingIfNeeded: destination))
+        guard destination == station.address, let target = byStation[Int(station.number)] else {
+            port.report.malformed += 1
+            return
+        }
+        if station != port.station { deliver(frame, from: port.station, to: target, now: now) }
+    }
+
+    private mutating func deliver(_ frame: RawSpan, from: Station, to port: Port, now: UInt64) {
+        switch faults.deliver(from: from.number, to: port.station.number) {
+        case .lost:
+            port.report.lost += 1
+        case .after(let delay, let again):
+            for delay in [again, delay].lazy.compactMap({ $0 }) { send(frame, to: port, due: now + delay, now: now) }
+        }
+    }
+
+    private mutating func send(_ frame: RawSpan, to port: Port, due: UInt64, now: UInt64) {
+        if due <= now {
+            port.transmit(frame)
+        } else if !delayed.insert(frame.copied, to: port.station.number, due: due) {
+            port.report.overflowed += 1
+        }
+    }
+
+    private mutating func record(_ frame: RawSpan) {
+        guard capture != nil else { return }
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        let microseconds = UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+        // A capture that cannot be written (the disk is full) ends; the network goes on.
+        do { try capture?.write(frame, microseconds: microseconds) } catch { capture = nil }
+    }
+
+    /// Destination, source and type: less is no Ethernet frame. An empty datagram would even end the receiver's
+    /// netdev, so nothing shorter is ever sent on.
+    private static let headerBytes = 14
+
+    private static func address(of frame: RawSpan) -> UInt64 {
+        UInt64(frame.load(UInt16.self, at: 0).byteSwapped) << 32 | UInt64(frame.load(UInt32.self, at: 2).byteSwapped)
+    }
+}
