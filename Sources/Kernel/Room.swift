@@ -1,1 +1,0 @@
-// The room Kernel: see the reading order in README.md.
