@@ -1,0 +1,63 @@
+import Heap
+import Kernel
+
+/// Goes wrong on purpose, so that tests see what becomes of a program that does.
+public struct Fault: Program {
+    public static let name: StaticString = "fault"
+    public static let usage: StaticString = "trap|overflow|stack|access"
+    public static let summary: StaticString = "goes wrong on purpose: ends with an epitaph"
+
+    enum Kind: Int {
+        case trap, overflow, stack, access
+    }
+
+    let kind: Kind
+
+    public init(_ arguments: inout Arguments) throws(ArgumentError) {
+        kind = Kind(rawValue: try arguments.choice("KIND", "trap", "overflow", "stack", "access")) ?? .trap
+    }
+
+    public func step(_ context: Context) throws(HeapError) -> Step {
+        // One node is enough, and keeps the epitaph the same.
+        guard context.rank == 0 else { return .done }
+        let zero = context.memory[context.own(UInt64.self)]
+        switch kind {
+        case .trap: faultByTrap(zero)
+        case .overflow: context.memory[context.own()] = faultByOverflow(zero)
+        case .stack: context.memory[context.own()] = faultByStackOverflow(zero)
+        case .access: context.memory[context.own()] = faultByAccess(context.memory)
+        }
+        return .done
+    }
+
+    public func finish(_ context: Context) throws(HeapError) -> Step {
+        .failed("the fault did not happen")
+    }
+}
+
+/// Stops at a precondition. Its argument must be zero.
+@inline(never)
+func faultByTrap(_ zero: UInt64) {
+    precondition(zero != 0, "a trap on purpose")
+}
+
+/// Overflows an addition. Its argument must be zero.
+@inline(never)
+func faultByOverflow(_ zero: UInt64) -> UInt64 {
+    UInt64.max - zero + 1 + zero
+}
+
+/// Recurses until the stack ends. Each level needs what the level below returns, in a way that no
+/// compiler turns into a loop.
+@inline(never)
+func faultByStackOverflow(_ depth: UInt64) -> UInt64 {
+    guard depth < .max else { return 0 }
+    let below = faultByStackOverflow(depth + 1)
+    return below ^ (below >> 7) ^ depth
+}
+
+/// Reads behind the end of the shared memory.
+@inline(never)
+func faultByAccess(_ memory: SharedMemory) -> UInt64 {
+    memory[Shared(SharedAddress(memory.byteCount))]
+}

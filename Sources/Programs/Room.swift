@@ -1,1 +1,0 @@
-// The room Programs: see the reading order in README.md.
