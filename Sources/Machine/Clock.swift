@@ -42,20 +42,20 @@ enum Clock {
         return time
     }
 
-    /// The same with the PIT, which can be compared with only within the 55 ms after its start; afterwards the
-    /// counter goes alone.
+    /// The same with the PIT, which can be compared with only within 55 ms after its start; afterwards the counter
+    /// goes alone. Who first asks for the time later than that waits 10 ms, once: such machines are the exception.
     private static func intervalTime() -> UInt64 {
-        let ticks = readTimestamp()
-        if rate == 0 {
-            guard let stretch = IntervalTimer.nanosecondsSinceStart() else {
-                IntervalTimer.start()
-                return newest
-            }
-            guard stretch >= firstStretch else { return stretch }
-            rate = ratio(stretch, ticks &- IntervalTimer.startTicks)
+        var stretch = IntervalTimer.nanosecondsSinceStart()
+        if stretch == nil {
+            IntervalTimer.start()
+            repeat { stretch = IntervalTimer.nanosecondsSinceStart() } while stretch.map { $0 < firstStretch } ?? false
         }
+        let ticks = readTimestamp()
+        if let stretch, stretch >= firstStretch { rate = ratio(stretch, ticks &- IntervalTimer.startTicks) }
+        guard rate != 0 else { return stretch ?? newest }
         let time = scale(ticks &- timestampAtEntry(), by: rate)
         anchor(ticks: ticks, time: time, rate: rate, stretch: longestStretch)
+        believedTicks = UInt64.max
         return time
     }
 
