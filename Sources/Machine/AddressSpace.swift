@@ -85,7 +85,7 @@ enum AddressSpace {
     }
 
     private static func newTable() -> UInt64 {
-        guard let table = Machine.reserve(byteCount: MemoryMap.pageBytes, alignment: MemoryMap.pageBytes) else {
+        guard let table = Machine.reserveZeroed(byteCount: MemoryMap.pageBytes, alignment: MemoryMap.pageBytes) else {
             Machine.fail("no memory for page tables")
         }
         return table

@@ -26,6 +26,7 @@ enum Allocator {
 
     static func start() {
         lists = reserve(listCount &* 8)
+        for list in 0..<listCount { memoryWrite64(lists &+ list &* 8, 0) }
         nucleusNext = reserve(nucleusHeapBytes)
         nucleusEnd = nucleusNext &+ nucleusHeapBytes
         arenaStart = reserve(arenaBytes)

@@ -34,7 +34,7 @@ extension Machine {
     public static var bootInformation: BootInformation { BootInformation.current }
 
     /// Takes `byteCount` bytes of RAM for ever and returns their physical address; nil when there is no more, or when
-    /// `takeFreeMemory` was called. The contents are zeroed. `alignment` is a power of two.
+    /// `takeFreeMemory` was called. The contents are whatever was there. `alignment` is a power of two.
     public static func reserve(byteCount: UInt64, alignment: UInt64) -> UInt64? {
         precondition(alignment != 0 && alignment & (alignment - 1) == 0, "an alignment is a power of two")
         guard !BootInformation.isSealed else { return nil }
@@ -42,6 +42,12 @@ extension Machine {
         let memoryBytes = BootInformation.current.memoryBytes
         guard start <= memoryBytes, byteCount <= memoryBytes &- start else { return nil }
         BootInformation.current.firstFreePhysical = roundUpToPage(start &+ byteCount)
+        return start
+    }
+
+    /// The same, filled with zeroes.
+    static func reserveZeroed(byteCount: UInt64, alignment: UInt64) -> UInt64? {
+        guard let start = reserve(byteCount: byteCount, alignment: alignment) else { return nil }
         directMap(start).initializeMemory(as: UInt8.self, repeating: 0, count: Int(byteCount))
         return start
     }

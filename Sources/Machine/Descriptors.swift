@@ -25,7 +25,7 @@ enum Descriptors {
     nonisolated(unsafe) private static var taskState: UInt64 = 0
 
     static func load() {
-        guard let tables = Machine.reserve(byteCount: 2 * MemoryMap.pageBytes, alignment: MemoryMap.pageBytes) else {
+        guard let tables = Machine.reserveZeroed(byteCount: 2 * MemoryMap.pageBytes, alignment: MemoryMap.pageBytes) else {
             Machine.fail("no memory for descriptor tables")
         }
         taskState = MemoryMap.directMap &+ tables &+ MemoryMap.pageBytes

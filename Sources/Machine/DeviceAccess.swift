@@ -75,7 +75,7 @@ public struct MachinePlatform: DevicePlatform {
 
     public func allocateDMA(byteCount: Int, alignment: Int) -> MachineWindow? {
         guard byteCount > 0, alignment > 0,
-            let physical = Machine.reserve(byteCount: UInt64(byteCount), alignment: UInt64(alignment))
+            let physical = Machine.reserveZeroed(byteCount: UInt64(byteCount), alignment: UInt64(alignment))
         else { return nil }
         return MachineWindow(
             address: MemoryMap.directMap + physical, physicalAddress: physical, byteCount: byteCount)

@@ -1,8 +1,10 @@
 // A nucleus that tries one thing, named by the command line, and says on the serial console how it went.
 // `run` beside this file boots it once for each thing and looks for what must appear.
+import Devices
 import Machine
 
 @c func nucleusMain() {
+    if commandIs("cost") { measureCosts() }
     if commandIs("boot") { reportBoot() }
     if commandIs("allocate") { tryAllocator() }
     if commandIs("memory") { tryMemoryFunctions() }
@@ -18,6 +20,7 @@ import Machine
     if commandIs("rounds-timer") { timerRounds() }
     if commandIs("sleep") { sleepInFault() }
     if commandIs("kernel-call") { kernelCalls() }
+    if commandIs("network") { askForAddress() }
     if commandIs("clock") { runClock() }
     Machine.write(serial: "DONE\n")
     Machine.die()
@@ -242,6 +245,21 @@ func kernelCalls() {
     say("kept", kept.reduce(0, &+))
 }
 
+/// What things cost in counts of the time stamp counter; under `-icount shift=0` those are guest instructions.
+func measureCosts() {
+    say("boot", Machine.timestamp() &- Machine.bootInformation.entryTimestamp)
+    abortFaults = true
+    let start = Machine.timestamp()
+    for _ in 0..<1000 { _ = Machine.enter({ argument in touch(argument) }, MemoryMap.dataWindow.lowerBound + 1) }
+    say("faultAndAbort", (Machine.timestamp() &- start) / 1000)
+    let empty = Machine.timestamp()
+    for _ in 0..<1000 { _ = Machine.enter({ _ in }, 1) }
+    say("enterAndReturn", (Machine.timestamp() &- empty) / 1000)
+    let clock = Machine.timestamp()
+    for _ in 0..<1000 { _ = Machine.nanoseconds() }
+    say("nanoseconds", (Machine.timestamp() &- clock) / 1000)
+}
+
 /// Prints the clock ten times, a tenth of a second apart by its own timer.
 func runClock() {
     var last: UInt64 = 0
@@ -255,4 +273,40 @@ func runClock() {
         last = Machine.nanoseconds()
         say("tick", last)
     }
+}
+
+/// Asks QEMU's built-in network for the hardware address of 10.0.2.2, sleeping until the card interrupts.
+func askForAddress() {
+    let plan = NetworkCardPlan(messageVector: UInt8(InterruptVector.message), interruptLine: 5)
+    guard var card = try? findNetworkCard(MachinePlatform(), plan) else { return Machine.write(serial: "no card\n") }
+    Machine.openInterruptLine(5)
+    say("frame", UInt64(card.maximumFrameBytes))
+    let source = card.address
+    var answered = false
+    for _ in 0..<1000 {
+        answered = false
+        let isSent = card.transmit(60) { frame in
+            for index in 0..<60 { frame.storeBytes(of: 0, toByteOffset: index, as: UInt8.self) }
+            for index in 0..<6 {
+                frame.storeBytes(of: 0xFF, toByteOffset: index, as: UInt8.self)
+                frame.storeBytes(of: source[index], toByteOffset: 6 + index, as: UInt8.self)
+                frame.storeBytes(of: source[index], toByteOffset: 22 + index, as: UInt8.self)
+            }
+            let request: InlineArray<10, UInt8> = [0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]
+            for index in 0..<10 { frame.storeBytes(of: request[index], toByteOffset: 12 + index, as: UInt8.self) }
+            let addresses: InlineArray<14, UInt8> = [10, 0, 2, 15, 0, 0, 0, 0, 0, 0, 10, 0, 2, 2]
+            for index in 0..<14 { frame.storeBytes(of: addresses[index], toByteOffset: 28 + index, as: UInt8.self) }
+        }
+        precondition(isSent)
+        let deadline = Machine.nanoseconds() + 2_000_000_000
+        while !answered && Machine.nanoseconds() < deadline {
+            Machine.armTimer(after: 2_000_000_000)
+            Machine.waitForInterrupt()
+            card.acknowledgeInterrupt()
+            while card.receive({ answered = answered || $0.unsafeLoad(fromByteOffset: 21, as: UInt8.self) == 2 }) {}
+        }
+        precondition(answered)
+    }
+    say("answers", card.counters.framesReceived)
+    say("nanosecondsEach", Machine.nanoseconds() / 1000)
 }
