@@ -28,7 +28,7 @@ NODE_MODULES     := $(IMPORTS_Node) Node
 NODE_OBJECTS := $(NODE_MODULES:%=$(IMAGE)/%.o)
 BOOT_OBJECTS := $(patsubst Boot/%.asm,$(IMAGE)/boot-%.o,$(wildcard Boot/*.asm))
 
-image: $(IMAGE)/node.elf
+image: $(IMAGE)/node.checked
 
 .PHONY: image-check
 image-check: $(IMAGE)/Machine.o $(BOOT_OBJECTS)
@@ -54,6 +54,10 @@ $(IMAGE)/boot-%.o: Boot/%.asm | $(IMAGE)
 $(IMAGE)/node.elf: $(NODE_OBJECTS) $(BOOT_OBJECTS) Boot/node.ld Images/link Images/node.budget
 	@echo "  link node"
 	@Images/link $@ Images/node.budget $(BOOT_OBJECTS) $(NODE_OBJECTS)
+
+$(IMAGE)/node.checked: $(IMAGE)/node.elf Images/check-boot
+	@Images/check-boot $< Images/node.budget
+	@touch $@
 
 $(IMAGE):
 	@mkdir -p $@

@@ -130,8 +130,17 @@ extension BootInformation {
             Machine.fail("the boot module does not fit into memory")
         }
         Machine.directMap(free).copyMemory(from: Machine.directMap(source), byteCount: Int(byteCount))
+        wipe(source, byteCount, except: free)
         current.moduleAddress = free
         current.moduleBytes = byteCount
         free = Machine.roundUpToPage(free &+ byteCount)
+    }
+
+    /// The module holds the cluster's key: no second copy stays behind in what becomes free memory.
+    private static func wipe(_ source: UInt64, _ byteCount: UInt64, except target: UInt64) {
+        let start = source < target &+ byteCount && target < source &+ byteCount ? max(source, target &+ byteCount) : source
+        guard start < source &+ byteCount else { return }
+        let count = Int(source &+ byteCount &- start)
+        Machine.directMap(start).initializeMemory(as: UInt8.self, repeating: 0, count: count)
     }
 }

@@ -13,9 +13,6 @@ enum Descriptors {
         case trap = 4
     }
 
-    private static let nonMaskable: Int = 2
-    private static let doubleFault: Int = 8
-    private static let machineCheck: Int = 18
     private static let codeSelector: UInt64 = 0x08
     private static let taskSelector: UInt16 = 0x18
     /// Bytes of a 64-bit task state segment without a port bitmap (Intel SDM volume 3, figure 8-11).
@@ -75,7 +72,7 @@ enum Descriptors {
     private static func stack(for vector: Int) -> Stack {
         switch vector {
         case Exception.pageFault: .fault
-        case nonMaskable, doubleFault, machineCheck: .double
+        case Exception.nonMaskableInterrupt, Exception.doubleFault, Exception.machineCheck: .double
         case 0..<Exception.count: .trap
         default: .interrupt
         }

@@ -32,6 +32,17 @@ public enum Machine {
     }
 }
 
+extension Machine {
+    /// Says on the serial console that the node is up and what that has cost: the line `READY ticks=` with the count
+    /// of the time stamp counter since the entry point. Images/check-boot reads it.
+    public static func announceReady() {
+        let ticks = timestamp() &- bootInformation.entryTimestamp
+        write(serial: "READY ticks=")
+        write(serialDecimal: ticks)
+        write(serial: "\n")
+    }
+}
+
 /// Called by Boot/entry.asm on the main stack, paging on by the boot tables, interrupts off.
 @c(machineStart)
 func machineStart(_ startInfo: UInt64) {

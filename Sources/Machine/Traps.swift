@@ -3,14 +3,48 @@ import Instructions
 /// What the trap entry pushed: the whole state of the interrupted processor. Changes to it take effect on return.
 public typealias TrapFrame = Instructions.TrapFrame
 
-/// Exception vectors that code names.
+/// Exception vectors (Intel SDM volume 3, table 6-1).
 public enum Exception {
     /// Vectors below this are exceptions.
     static let count = 32
-    /// Undefined instruction: what a Swift runtime check ends in.
+    static let nonMaskableInterrupt = 2
+    /// What a Swift runtime check ends in.
     public static let undefinedInstruction = 6
-    /// Page fault.
+    static let doubleFault = 8
     public static let pageFault = 14
+    static let machineCheck = 18
+
+    /// True for what is the machine's trouble whoever was running.
+    static func endsNode(_ vector: UInt64) -> Bool {
+        vector == UInt64(nonMaskableInterrupt) || vector == UInt64(doubleFault) || vector == UInt64(machineCheck)
+    }
+
+    /// The exception's name as epitaphs print it.
+    public static func name(_ vector: UInt64) -> StaticString {
+        switch vector {
+        case 0: "divideError"
+        case 1: "debug"
+        case 2: "nonMaskableInterrupt"
+        case 3: "breakpoint"
+        case 4: "overflow"
+        case 5: "boundRange"
+        case 6: "undefinedInstruction"
+        case 7: "deviceNotAvailable"
+        case 8: "doubleFault"
+        case 10: "invalidTaskState"
+        case 11: "segmentNotPresent"
+        case 12: "stackSegment"
+        case 13: "generalProtection"
+        case 14: "pageFault"
+        case 16: "floatingPoint"
+        case 17: "alignmentCheck"
+        case 18: "machineCheck"
+        case 19: "vectorFloatingPoint"
+        case 20: "virtualization"
+        case 21: "controlProtection"
+        default: "reserved"
+        }
+    }
 }
 
 /// Bits of a page fault's error code (Intel SDM volume 3, section 4.7).
@@ -28,7 +62,8 @@ public enum PageFaultBits {
 /// Called by Boot/traps.asm for every exception, on that exception's stack, interrupts off.
 @c(machineTrap)
 func machineTrap(_ frame: UnsafeMutablePointer<TrapFrame>) {
-    guard frame.pointee.context != 0 else { Epitaph.write(frame) }
+    let isProgram = frame.pointee.context != 0
+    guard isProgram && !Exception.endsNode(frame.pointee.vector) else { Epitaph.write(frame) }
     if isSharedPageFault(frame) {
         nucleusPageFault(frame.pointee.faultAddress, frame.pointee.errorCode, frame)
     } else {

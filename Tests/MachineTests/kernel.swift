@@ -73,6 +73,7 @@ nonisolated(unsafe) var interrupts: UInt64 = 0
 }
 
 @c func nucleusTrap(_ frame: UnsafeMutablePointer<TrapFrame>) {
+    Machine.writeTrap(frame)
     say("trap", frame.pointee.vector)
     say("overflow", Machine.isStackOverflow(frame) ? 1 : 0)
     Machine.abort(9)
@@ -103,6 +104,7 @@ func reportBoot() {
     last.storeBytes(of: 42, as: UInt64.self)
     say("lastWord", last.load(as: UInt64.self))
     Machine.writeBuildIdentifier()
+    Machine.announceReady()
 }
 
 final class Item {
