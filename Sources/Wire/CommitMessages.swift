@@ -123,7 +123,7 @@ public struct RecordRequest: Message {
 
 /// Something that should be there is not: told to the arbiter, which alone may declare it lost (PROTOCOL 10).
 public struct Missing: Message {
-    public static let kind = FrameHeader.Kind.recordMissing
+    public static let kind = FrameHeader.Kind.missing
     public enum Thing: UInt8, Sendable { case token = 1, record, page }
     public var thing: Thing
     /// The counter of the record, the index of the page, or 0.

@@ -113,8 +113,8 @@ public struct FrameHeader: Equatable, Sendable {
         case joinRequest = 1, joinChallenge, joinAnswer, joinAccept, joinRefusal
         case heartbeat = 16
         case pageRequest = 32, pageReply, pageAbsent
-        case tokenRequest = 48, tokenGrant, tokenMissing
-        case commit = 64, recordRequest, recordReply, recordMissing
+        case tokenRequest = 48, tokenGrant
+        case commit = 64, recordRequest, recordReply, missing
         case poll = 80, pollAnswer, open, epochQuestion
         case strictRead = 96, strictAnswer
         case command = 112, commandReply, report

@@ -1,0 +1,118 @@
+import Wire
+
+extension Arbiter {
+    mutating func receiveRecords(_ frame: RawSpan) -> Bool {
+        let limit = applied.counter + UInt64(log.capacity) / 2
+        let current = epoch
+        let done = applied.counter
+        return RecordList.forEach(frame, at: Payload.at(0)) { piece, at in
+            let counter = piece.time.counter
+            guard counter > done, counter <= limit, piece.time.epoch <= current else { return }
+            if log.insert(piece, from: frame, at: at) && counter > gap.counter {
+                gap.counter = counter
+                gap.heardFrom = piece.committer
+            }
+        }
+    }
+
+    mutating func hearOf(_ counter: UInt64, from station: Station, at time: UInt64) {
+        guard counter > applied.counter else { return }
+        if counter > gap.counter {
+            gap.counter = counter
+            gap.heardFrom = station
+        }
+        gap.deadline = min(gap.deadline, time)
+    }
+
+    /// Follows the commits in the order of their times.
+    mutating func advance<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        let before = applied
+        while let entry = log.entry(applied.counter + 1), entry.isComplete, entry.time.epoch <= epoch,
+            entry.time > applied {
+            for place in 0..<entry.total {
+                let index = Int(log.page(place, of: entry).index)
+                guard index < latest.count else { continue }
+                latest[index].version = entry.time
+                latest[index].owner = entry.committer
+            }
+            applied = entry.time
+            tokenHolder = entry.committer
+        }
+        if gap.counter <= applied.counter {
+            gap = NodeCore.Gap()
+        } else if gap.deadline == .max {
+            gap.deadline = now + tuning.reorder
+        }
+        guard applied > before else { return }
+        if polling == nil { tokenEvidenceAt = now }
+        serveLater(now, &world)
+        beginSave(now, &world)
+    }
+
+    mutating func retryGap<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard gap.deadline <= now, gap.counter > applied.counter else { return }
+        let count = UInt32(min(gap.counter - applied.counter, 64))
+        let isKnown = gap.heardFrom.isNode && members[gap.heardFrom.index].state == .member
+        let target = gap.tries % 2 == 0 && isKnown ? gap.heardFrom : .everyone
+        gap.tries = min(gap.tries + 1, 100)
+        gap.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(gap.tries / 2, 3)))
+        send(RecordRequest(first: applied.counter + 1, count: count), to: target, &world)
+        // A record that nobody supplies is a reason for an epoch [P10].
+        if gap.tries >= 30, polling == nil {
+            gap.tries = 0
+            beginPoll(.recordMissing(applied.counter + 1), now, &world)
+        }
+    }
+
+    mutating func receiveRecordRequest<World: ArbiterWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                        _ world: inout World) -> Bool {
+        guard let request = RecordRequest.parse(frame) else { return false }
+        var counter = max(1, request.first)
+        let end = min(applied.counter, request.first + UInt64(min(request.count, 64)) - 1)
+        if counter <= end, log.entry(counter) == nil {
+            send(Missing(thing: .record, detail: counter), to: header.sender, &world)
+            return true
+        }
+        while counter <= end, let entry = log.entry(counter), entry.isComplete {
+            for index in 0..<RecordPiece.pieces(of: entry.total) {
+                let piece = log.piece(index, of: entry)
+                let reply = endpoint.nextHeader(.recordReply, to: header.sender, payloadBytes: piece.byteCount,
+                                                epoch: epoch, applied: applied)
+                let key = endpoint.key
+                _ = world.transmit(Limits.headerBytes + piece.byteCount) { [log] frame in
+                    log.emit(piece, of: entry, into: &frame, at: Payload.at(0))
+                    reply.emit(into: &frame, key: key)
+                }
+            }
+            counter += 1
+        }
+        return true
+    }
+
+    /// Something is missing at a node. Only what nobody can produce is declared lost.
+    mutating func receiveMissing<World: ArbiterWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                  _ now: UInt64, _ world: inout World) -> Bool {
+        guard let missing = Missing.parse(frame) else { return false }
+        guard polling == nil, header.epoch == epoch else { return true }
+        switch missing.thing {
+        case .token:
+            if now - tokenEvidenceAt > Self.tokenPatience { beginPoll(.tokenMissing, now, &world) }
+        case .record:
+            if missing.detail > applied.counter { hearOf(missing.detail, from: header.sender, at: now) }
+        case .page:
+            guard missing.detail < UInt64(latest.count) else { return false }
+            let owner = latest[Int(missing.detail)].owner
+            guard latest[Int(missing.detail)].version > saved, owner.isNode else { return true }
+            let isSilent = now - members[owner.index].lastHeard > Self.silence
+            if members[owner.index].state != .member || isSilent {
+                beginPoll(.pageMissing(PageNumber(UInt32(missing.detail))), now, &world)
+            }
+        }
+        return true
+    }
+
+    /// No sign of the token for this long, and a node that misses it: several heartbeats.
+    static let tokenPatience: UInt64 = 450 * Tuning.millisecond
+    /// A member that was not heard for this long is silent.
+    public static let silence: UInt64 = 1_500 * Tuning.millisecond
+}

@@ -1,0 +1,81 @@
+import Wire
+
+extension Arbiter {
+    mutating func receiveJoin<World: ArbiterWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan, _ now: UInt64,
+                                                               _ world: inout World) {
+        let index = header.sender.index
+        switch header.kind {
+        case .joinRequest:
+            guard let request = JoinRequest.parse(frame) else { return endpoint.reject() }
+            guard refuse(request.nonce, request.build, header.sender, &world) == false else { return }
+            if members[index].joinNonce != request.nonce || members[index].challenge == 0 {
+                members[index].joinNonce = request.nonce
+                members[index].challenge = world.randomNumber() | 1
+            }
+            send(JoinChallenge(nonce: request.nonce, challenge: members[index].challenge), to: header.sender, &world)
+        case .joinAnswer:
+            guard let answer = JoinAnswer.parse(frame), answer.nonce == members[index].joinNonce,
+                answer.challenge == members[index].challenge, members[index].challenge != 0
+            else { return endpoint.reject() }
+            guard refuse(answer.nonce, answer.build, header.sender, &world) == false else { return }
+            admit(header.sender, answer.nonce, now, &world)
+        default: endpoint.reject()
+        }
+    }
+
+    private mutating func refuse<World: ArbiterWorld & ~Copyable>(
+        _ nonce: UInt64, _ joiner: BuildIdentifier, _ node: Station, _ world: inout World
+    ) -> Bool {
+        guard joiner != build else { return false }
+        send(JoinRefusal(nonce: nonce, reason: .build, build: build), to: node, &world)
+        world.notify(.refused(node, .build, build: joiner))
+        return true
+    }
+
+    private mutating func admit<World: ArbiterWorld & ~Copyable>(_ node: Station, _ nonce: UInt64, _ now: UInt64,
+                                                                 _ world: inout World) {
+        let index = node.index
+        if let accept = members[index].accept, accept.nonce == nonce, members[index].state == .member {
+            send(accept, to: node, &world)
+            return
+        }
+        // A new boot proves the old incarnation dead; what only that held is given up first [P15].
+        if members[index].state == .member {
+            members[index].state = .dead
+            members[index].isReady = false
+            world.persist(.died(node))
+            return beginPoll(.restarted(node), now, &world)
+        }
+        guard polling == nil else { return }
+        lastIncarnation += 1
+        let accept = JoinAccept(
+            nonce: nonce, incarnation: lastIncarnation, epoch: epoch, applied: applied, saved: saved,
+            sharedPages: UInt32(latest.count), tokenHolder: isTokenFree ? node : tokenHolder,
+            tokenNumber: isTokenFree ? 1 : 0, isPrimary: isTokenFree && applied.counter == 0)
+        world.persist(.admitted(node, incarnation: lastIncarnation))
+        if isTokenFree {
+            isTokenFree = false
+            tokenHolder = node
+            tokenEvidenceAt = now
+        }
+        endpoint.retire(node, below: lastIncarnation)
+        members[index].state = .member
+        members[index].incarnation = lastIncarnation
+        members[index].lastHeard = now
+        members[index].applied = applied
+        members[index].accept = accept
+        members[index].isReady = false
+        members[index].counters = Counters()
+        send(accept, to: node, &world)
+        world.notify(.joined(node, incarnation: lastIncarnation))
+    }
+
+    /// The host knows that the node's machine is gone.
+    public mutating func died<World: ArbiterWorld & ~Copyable>(_ node: Station, now: UInt64, _ world: inout World) {
+        guard node.isNode, members[node.index].state == .member else { return }
+        members[node.index].state = .dead
+        members[node.index].isReady = false
+        world.persist(.died(node))
+        beginPoll(.died(node), now, &world)
+    }
+}

@@ -1,0 +1,66 @@
+import Wire
+
+extension Arbiter {
+    mutating func receivePageRequest<World: ArbiterWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                      _ now: UInt64, _ world: inout World) -> Bool {
+        guard let request = PageRequest.parse(frame), Int(request.page.index) < latest.count,
+            request.requester == header.sender, request.wanted == .zero
+        else { return false }
+        guard polling == nil else { return true }
+        guard applied >= request.applied else {
+            if laterRequests.count < Self.laterLimit { laterRequests.append(request) }
+            hearOf(request.applied.counter, from: request.requester, at: now)
+            return true
+        }
+        serve(request, &world)
+        return true
+    }
+
+    mutating func serveLater<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard polling == nil, !laterRequests.isEmpty else { return }
+        let due = laterRequests.filter { $0.applied <= applied }
+        laterRequests.removeAll { $0.applied <= applied }
+        for request in due { serve(request, &world) }
+    }
+
+    private mutating func serve<World: ArbiterWorld & ~Copyable>(_ request: PageRequest, _ world: inout World) {
+        for distance in 0..<Int(request.count) {
+            let page = PageNumber(request.page.index + UInt32(distance))
+            guard Int(page.index) < latest.count else { return }
+            let record = latest[Int(page.index)]
+            if record.version == imageVersions[Int(page.index)] {
+                sendPage(page, record.version, nil, request, &world)
+            } else if let handle = saving?.handle(of: page, record.version) {
+                sendPage(page, record.version, handle, request, &world)
+            } else if distance == 0, record.owner.isNode, record.owner != request.requester {
+                var passed = request
+                passed.count = 1
+                send(passed, to: record.owner, &world)
+            } else if distance > 0 {
+                send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
+            }
+        }
+    }
+
+    private mutating func sendPage<World: ArbiterWorld & ~Copyable>(
+        _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ request: PageRequest, _ world: inout World
+    ) {
+        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
+        let total = version == .zero ? 0 : Limits.pageBytes
+        let pieces = max(1, (total + most - 1) / most)
+        let key = endpoint.key
+        for index in 0..<pieces {
+            let offset = index * most
+            let length = min(most, total - offset)
+            let reply = PageReply(nonce: request.nonce, page: page, version: version, index: UInt8(index),
+                                  count: UInt8(pieces), offset: UInt16(offset), length: UInt16(length))
+            let header = endpoint.nextHeader(.pageReply, to: request.requester, payloadBytes: reply.byteCount,
+                                             epoch: epoch, applied: applied)
+            let content = PageContent(page: page, handle: handle, offset: offset, count: length)
+            _ = world.transmit(Limits.headerBytes + reply.byteCount, content, at: PageReply.dataOffset) { frame in
+                reply.emit(into: &frame)
+                header.emit(into: &frame, key: key)
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+import Wire
+
+/// One round of saving: the state at one commit time, gathered while the cluster goes on.
+///
+/// Nodes keep every unsaved version that they hold (as the current copy or as a pre-image), so the exact version wanted
+/// can be had from its committer however often the page has changed since; the cluster never stops for it.
+struct Saving: Sendable {
+    var time: GlobalTime
+    var needs: [Need]
+    /// Needs that were asked for at least once.
+    var begun = 0
+    var remaining: Int
+
+    struct Need: Sendable {
+        enum State: Sendable { case idle, asked, here }
+        var page: PageNumber
+        var version: GlobalTime
+        var holder: Station
+        var state = State.idle
+        var nonce: UInt64 = 0
+        var handle: FrameHandle? = nil
+        var missing: UInt8 = 0
+        var tries = 0
+        var deadline: UInt64 = .max
+    }
+
+    /// Requests under way at a time: enough to keep the link busy, few enough not to flood a node's ring.
+    static let window = 16
+
+    func handle(of page: PageNumber, _ version: GlobalTime) -> FrameHandle? {
+        for need in needs where need.page == page && need.version == version && need.state == .here {
+            return need.handle
+        }
+        return nil
+    }
+}
+
+extension Arbiter {
+    /// Begins a round when there is something new and none is under way.
+    mutating func beginSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard saving == nil, polling == nil, applied > saved, now >= saveAt else { return }
+        var pages: [PageNumber] = []
+        var counter = saved.counter + 1
+        while counter <= applied.counter {
+            guard let entry = log.entry(counter) else {
+                // The log was overrun: every page newer than the image is wanted instead.
+                pages = latest.indices.filter { latest[$0].version > saved }.map { PageNumber(UInt32($0)) }
+                break
+            }
+            for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
+                let page = log.page(place, of: entry)
+                if latest[Int(page.index)].version == entry.time { pages.append(page) }
+            }
+            counter += 1
+        }
+        let needs = pages.map { page in
+            let record = latest[Int(page.index)]
+            return Saving.Need(page: page, version: record.version, holder: holder(of: page, record))
+        }
+        saving = Saving(time: applied, needs: needs, remaining: needs.count)
+        askForNeeds(now, &world)
+        finishSave(now, &world)
+    }
+
+    /// Who has the version: who answered so at the last poll, else its committer.
+    private func holder(of page: PageNumber, _ record: PageRecord) -> Station {
+        for holder in holders where holder.page == page && holder.version == record.version { return holder.station }
+        return record.owner
+    }
+
+    private mutating func askForNeeds<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard let current = saving else { return }
+        var begun = current.begun
+        var open = begun - (current.needs.count - current.remaining)
+        while begun < current.needs.count, open < Saving.window {
+            ask(begun, now, &world)
+            begun += 1
+            open += 1
+        }
+        saving?.begun = begun
+    }
+
+    private mutating func ask<World: ArbiterWorld & ~Copyable>(_ place: Int, _ now: UInt64, _ world: inout World) {
+        guard var need = saving?.needs[place] else { return }
+        need.nonce = nextNonce()
+        need.state = .asked
+        need.missing = 0
+        need.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(need.tries, 3)))
+        let isAlive = need.holder.isNode && members[need.holder.index].state == .member
+        let target = need.tries % 3 < 2 && isAlive ? need.holder : .everyone
+        need.tries += 1
+        saving?.needs[place] = need
+        send(PageRequest(nonce: need.nonce, page: need.page, count: 1, requester: .arbiter,
+                         requesterIncarnation: endpoint.incarnation, applied: applied, wanted: need.version),
+             to: target, &world)
+        if need.tries >= Self.triesUntilLost, polling == nil {
+            beginPoll(.pageMissing(need.page), now, &world)
+        }
+    }
+
+    /// Tries after which a page version that is needed for saving is suspected to be lost: about a second.
+    static let triesUntilLost = 20
+
+    mutating func receivePageReply<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
+                                                                    _ world: inout World) -> Bool {
+        guard let reply = PageReply.parse(frame) else { return false }
+        guard polling == nil, let current = saving, let place = current.needs.firstIndex(where: {
+            $0.state == .asked && $0.page == reply.page && $0.nonce == reply.nonce && $0.version == reply.version
+        }) else { return true }
+        var need = current.needs[place]
+        if need.missing == 0 { need.missing = reply.count == 8 ? .max : (1 << reply.count) - 1 }
+        let handle = need.handle ?? world.stage()
+        need.handle = handle
+        if need.missing & (1 << reply.index) != 0 {
+            world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
+            need.missing &= ~(1 << reply.index)
+        }
+        if need.missing == 0 { need.state = .here }
+        saving?.needs[place] = need
+        if need.state == .here {
+            saving?.remaining -= 1
+            askForNeeds(now, &world)
+            finishSave(now, &world)
+        }
+        return true
+    }
+
+    mutating func receivePageAbsent<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
+                                                                     _ world: inout World) -> Bool {
+        guard let absent = PageAbsent.parse(frame) else { return false }
+        guard polling == nil, let place = saving?.needs.firstIndex(where: {
+            $0.state == .asked && $0.page == absent.page && $0.nonce == absent.nonce
+        }) else { return true }
+        // The holder has no such version: everyone is asked, at the next deadline so that a flood is impossible.
+        saving?.needs[place].tries |= 2
+        return true
+    }
+
+    mutating func retrySave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard polling == nil else { return }
+        guard let current = saving else { return beginSave(now, &world) }
+        for place in current.needs.indices.prefix(current.begun)
+        where current.needs[place].state == .asked && current.needs[place].deadline <= now && polling == nil {
+            ask(place, now, &world)
+        }
+    }
+
+    private mutating func finishSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard let done = saving, done.remaining == 0 else { return }
+        saving = nil
+        let pages = done.needs.compactMap { need in
+            need.handle.map { SavedPage(page: need.page, version: need.version, handle: $0) }
+        }
+        precondition(pages.count == done.needs.count, "a saved state has every page")
+        world.save(done.time, pages)
+        for page in pages { imageVersions[Int(page.page.index)] = page.version }
+        saved = done.time
+        holders.removeAll { $0.version <= saved }
+        saveAt = now + Self.saveInterval
+        announce(now, &world)
+    }
+
+    /// Rounds are at least this far apart, so that hot pages are fetched once for many commits.
+    static let saveInterval: UInt64 = 4 * Tuning.millisecond
+
+    /// Tells everyone what is saved; it rides on a heartbeat.
+    mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        heartbeatAt = now + tuning.heartbeat / 2
+        send(Heartbeat(saved: saved, tokenNumber: 0, holdsToken: false), to: .everyone, &world)
+    }
+
+    /// Gives up the round under way, as an epoch change makes its state another one.
+    mutating func cancelSave<World: ArbiterWorld & ~Copyable>(_ world: inout World) {
+        guard let current = saving else { return }
+        for need in current.needs { if let handle = need.handle { world.discard(handle) } }
+        saving = nil
+    }
+}

@@ -1,0 +1,41 @@
+import Wire
+
+extension Arbiter {
+    /// When `tick` wants to be called, at the latest.
+    public var deadline: UInt64 {
+        var next = min(heartbeatAt, gap.deadline, openAgainAt)
+        if let polling { next = min(next, polling.resendAt, polling.graceEnd, polling.recordsUntil ?? .max) }
+        if polling == nil {
+            if let saving {
+                for need in saving.needs.prefix(saving.begun) where need.state == .asked {
+                    next = min(next, need.deadline)
+                }
+            } else if applied > saved {
+                next = min(next, saveAt)
+            }
+        }
+        return next
+    }
+
+    /// Time has passed.
+    public mutating func tick<World: ArbiterWorld & ~Copyable>(now: UInt64, _ world: inout World) {
+        if now - lastTick > Self.ownGap { wakeUp(now) }
+        lastTick = now
+        retryGap(now, &world)
+        proceed(now, &world)
+        retrySave(now, &world)
+        if openAgainAt <= now {
+            openAgain -= 1
+            openAgainAt = openAgain > 0 ? now + 3 * Self.pollInterval : .max
+            sendOpen(to: .everyone, &world)
+        }
+        if heartbeatAt <= now { announce(now, &world) }
+    }
+
+    /// The arbiter itself was paused: nobody was silent, it was deaf [P9].
+    private mutating func wakeUp(_ now: UInt64) {
+        for index in members.indices { members[index].lastHeard = now }
+        polling?.graceEnd = now + Self.grace
+        tokenEvidenceAt = now
+    }
+}

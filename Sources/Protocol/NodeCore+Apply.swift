@@ -1,0 +1,135 @@
+import Wire
+
+extension NodeCore {
+    /// Every header says how far its sender has applied; a later time than this node's is a gap.
+    mutating func hear(_ header: FrameHeader, _ now: UInt64) {
+        guard header.applied.counter > applied.counter, header.kind != .commit else { return }
+        hearOf(header.applied.counter, from: header.sender, at: now + tuning.reorder)
+    }
+
+    /// Records up to `counter` exist; `station` has them. They are asked for at `time` unless they arrive before.
+    mutating func hearOf(_ counter: UInt64, from station: Station, at time: UInt64) {
+        guard counter > applied.counter else { return }
+        if counter > gap.counter {
+            gap.counter = counter
+            gap.heardFrom = station
+        }
+        gap.deadline = min(gap.deadline, time)
+    }
+
+    /// Takes in the records of a commit, a reply or a grant.
+    mutating func receiveRecords(_ frame: RawSpan, at offset: Int) -> Bool {
+        let limit = applied.counter + UInt64(log.capacity) / 2
+        let current = epoch
+        let done = applied.counter
+        return RecordList.forEach(frame, at: offset) { piece, at in
+            let counter = piece.time.counter
+            guard counter > done, counter <= limit, piece.time.epoch <= current else { return }
+            if log.insert(piece, from: frame, at: at) && counter > gap.counter {
+                gap.counter = counter
+                gap.heardFrom = piece.committer == station ? .arbiter : piece.committer
+            }
+        }
+    }
+
+    /// Applies every commit that is next and complete, in the order of their times, and goes on with what waited for it.
+    mutating func advance<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard phase == .member else { return }
+        if !isFrozen {
+            let before = applied
+            while let entry = log.entry(applied.counter + 1), entry.isComplete, entry.time.epoch <= epoch,
+                entry.time > applied {
+                apply(entry, &world)
+            }
+            if applied > before {
+                settleFetches(now, &world)
+                serveLater(now, &world)
+            }
+        }
+        if gap.counter <= applied.counter {
+            gap = Gap()
+        } else if gap.deadline == .max {
+            gap.deadline = now + tuning.reorder
+        }
+    }
+
+    /// Another station's commit becomes part of this node's time: the pages that it names are invalid now.
+    private mutating func apply<World: NodeWorld & ~Copyable>(_ entry: CommitLog.Entry, _ world: inout World) {
+        for place in 0..<entry.total {
+            let page = log.page(place, of: entry)
+            guard Int(page.index) < pages.count else { continue }
+            invalidate(page, by: entry, &world)
+        }
+        applied = entry.time
+        if entry.tokenNumber >= token.number, !token.isHeld {
+            token.number = entry.tokenNumber
+            token.holder = entry.committer
+        }
+        noteToken(entry.tokenNumber, from: entry.committer)
+        world.record(.applied(entry.time, committer: entry.committer))
+    }
+
+    private mutating func invalidate<World: NodeWorld & ~Copyable>(_ page: PageNumber, by entry: CommitLog.Entry,
+                                                                   _ world: inout World) {
+        let index = Int(page.index)
+        if pages[index].isPresent {
+            if transaction.isRunning, !transaction.isDoomed, world.isAccessed(page) {
+                world.record(.doomed(page, by: entry.time))
+                doomTransaction(&world)
+            }
+            pages[index].isPresent = false
+            if pages[index].version > saved {
+                keep(page, pages[index].version, world.retain(page), &world)
+            } else {
+                world.drop(page)
+            }
+        }
+        pages[index].version = entry.time
+        pages[index].owner = entry.committer
+    }
+
+    /// The arbiter announces that everything up to `time` is safe: older versions need not be kept any more.
+    mutating func save<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
+        guard time > saved else { return }
+        saved = time
+        preImages.remove(where: { $0.version <= time }) { world.discard($0.handle) }
+    }
+
+    // MARK: Catching up
+
+    mutating func retryGap<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard gap.deadline <= now, !isFrozen, gap.counter > applied.counter else { return }
+        counters.catchUps += 1
+        let count = UInt32(min(gap.counter - applied.counter, 64))
+        let target = gap.tries % 2 == 0 && gap.heardFrom != station ? gap.heardFrom : .arbiter
+        gap.tries = min(gap.tries + 1, 100)
+        gap.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(gap.tries / 2, 3)))
+        send(RecordRequest(first: applied.counter + 1, count: count), to: target, &world)
+        if gap.tries > 2 * tuning.triesUntilMissing {
+            send(Missing(thing: .record, detail: applied.counter + 1), to: .arbiter, &world)
+        }
+    }
+
+    /// Others' requests for records are answered also while this node stands still: history does not change by telling.
+    mutating func receiveRecordRequest<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                     _ world: inout World) -> Bool {
+        guard let request = RecordRequest.parse(frame) else { return false }
+        var counter = max(1, request.first)
+        let end = min(applied.counter, request.first + UInt64(min(request.count, 64)) - 1)
+        while counter <= end, let entry = log.entry(counter), entry.isComplete {
+            for index in 0..<RecordPiece.pieces(of: entry.total) {
+                sendPiece(index, of: entry, as: .recordReply, to: header.sender, &world)
+            }
+            counter += 1
+        }
+        return true
+    }
+
+    /// The arbiter says that the records this node needs exist nowhere any more: it joins anew.
+    mutating func receiveMissing<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan, _ now: UInt64,
+                                                               _ world: inout World) -> Bool {
+        guard let missing = Missing.parse(frame), header.sender == .arbiter else { return false }
+        if missing.thing == .record && missing.detail == applied.counter + 1 && !isFrozen { rejoin(now, &world) }
+        return true
+    }
+}

@@ -1,0 +1,270 @@
+import Wire
+
+extension NodeCore {
+    /// Whether a valid copy of the page is here.
+    public func isPresent(_ page: PageNumber) -> Bool { pages[Int(page.index)].isPresent }
+
+    /// The commit that made the copy that is here, or the newest known one.
+    public func version(of page: PageNumber) -> GlobalTime { pages[Int(page.index)].version }
+
+    /// Whether the copy may be dropped: another station can produce it. What is owned here and not saved stays.
+    public func canEvict(_ page: PageNumber) -> Bool {
+        let record = pages[Int(page.index)]
+        return record.isPresent && (record.version <= saved || record.owner != station)
+    }
+
+    /// The node has dropped its copy. It must not be one that the running transaction has touched [P18].
+    public mutating func evicted(_ page: PageNumber) {
+        pages[Int(page.index)].isPresent = false
+        counters.evictions += 1
+    }
+
+    /// A program needs the page; `ahead` more pages behind it are fetched along when they are missing too.
+    public mutating func fetch<World: NodeWorld & ~Copyable>(_ page: PageNumber, ahead: Int, now: UInt64,
+                                                             _ world: inout World) {
+        precondition(Int(page.index) < pages.count, "page outside of the shared memory")
+        if let slot = fetches.firstIndex(where: { $0.state != .idle && $0.page == page }) {
+            fetches[slot].isDemand = true
+            return
+        }
+        guard !pages[Int(page.index)].isPresent, let slot = freeFetch() else { return }
+        begin(slot, page, isDemand: true)
+        var count = 1
+        while count <= ahead, count < Limits.maximumRequestPages, let more = wantsAhead(page, count) {
+            begin(more, PageNumber(page.index + UInt32(count)), isDemand: false)
+            count += 1
+        }
+        ask(slot, count: count, now, &world)
+    }
+
+    private func freeFetch() -> Int? { fetches.firstIndex { $0.state == .idle } }
+
+    /// A free slot for the page `count` behind `first`, if that has the same owner and is worth fetching.
+    private func wantsAhead(_ first: PageNumber, _ count: Int) -> Int? {
+        let index = Int(first.index) + count
+        guard index < pages.count, !pages[index].isPresent, pages[index].owner == pages[Int(first.index)].owner,
+            !fetches.contains(where: { $0.state != .idle && Int($0.page.index) == index })
+        else { return nil }
+        return freeFetch()
+    }
+
+    private mutating func begin(_ slot: Int, _ page: PageNumber, isDemand: Bool) {
+        fetches[slot] = Fetch()
+        fetches[slot].state = .asked
+        fetches[slot].page = page
+        fetches[slot].isDemand = isDemand
+    }
+
+    /// Sends the request of a slot; the read-ahead slots right behind its page share the frame and the nonce.
+    mutating func ask<World: NodeWorld & ~Copyable>(_ slot: Int, count: Int, _ now: UInt64, _ world: inout World) {
+        let fetch = fetches[slot]
+        let target = target(of: fetch)
+        let nonce = nextNonce()
+        let deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(fetch.tries, 3)))
+        for place in fetches.indices where fetches[place].state == .asked {
+            let distance = Int(fetches[place].page.index) - Int(fetch.page.index)
+            guard place == slot || (!fetches[place].isDemand && distance > 0 && distance < count) else { continue }
+            fetches[place].nonce = nonce
+            fetches[place].target = target
+            fetches[place].deadline = deadline
+        }
+        fetches[slot].tries = min(fetch.tries + 1, 100)
+        counters.pageRequests += 1
+        world.record(.asked(fetch.page, of: target))
+        let request = PageRequest(nonce: nonce, page: fetch.page, count: UInt16(count), requester: station,
+                                  requesterIncarnation: endpoint.incarnation, applied: applied)
+        send(request, to: target, &world)
+        if fetches[slot].tries >= tuning.triesUntilMissing {
+            send(Missing(thing: .page, detail: UInt64(fetch.page.index)), to: .arbiter, &world)
+        }
+    }
+
+    /// The owner that the last commit names; then the arbiter, which knows better; at last everyone.
+    private func target(of fetch: Fetch) -> Station {
+        let owner = pages[Int(fetch.page.index)].owner
+        let isKnown = owner.isNode && owner != station
+        if fetch.tries < 2 && isKnown { return owner }
+        return fetch.tries < 4 || fetch.tries % 2 == 0 ? .arbiter : .everyone
+    }
+
+    // MARK: Answers to this node's requests
+
+    mutating func receivePageReply<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                 _ now: UInt64, _ world: inout World) -> Bool {
+        guard let reply = PageReply.parse(frame), Int(reply.page.index) < pages.count else { return false }
+        guard let slot = fetches.firstIndex(where: {
+            $0.state == .asked && $0.page == reply.page && $0.nonce == reply.nonce
+        }) else { return true }
+        if fetches[slot].missing == 0 {
+            guard let handle = fetches[slot].handle ?? world.stage() else { return true }
+            fetches[slot].handle = handle
+            fetches[slot].version = reply.version
+            fetches[slot].missing = reply.count == 8 ? .max : (1 << reply.count) - 1
+            if reply.length == 0 { world.clear(handle, at: 0, count: Limits.pageBytes) }
+        }
+        guard reply.version == fetches[slot].version, let handle = fetches[slot].handle,
+            fetches[slot].missing & (1 << reply.index) != 0
+        else { return true }
+        world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
+        fetches[slot].missing &= ~(1 << reply.index)
+        if fetches[slot].missing == 0 {
+            if fetches[slot].version > applied { hearOf(fetches[slot].version.counter, from: header.sender, at: now) }
+            fetches[slot].state = .waiting
+            settle(slot, now, &world)
+        }
+        return true
+    }
+
+    /// Installs an arrived page if it is the version that this node's time asks for [P17].
+    private mutating func settle<World: NodeWorld & ~Copyable>(_ slot: Int, _ now: UInt64, _ world: inout World) {
+        guard let handle = fetches[slot].handle, fetches[slot].version <= applied else { return }
+        let index = Int(fetches[slot].page.index)
+        if fetches[slot].version < pages[index].version {
+            world.discard(handle)
+            let isDemand = fetches[slot].isDemand
+            begin(slot, fetches[slot].page, isDemand: isDemand)
+            if isDemand { ask(slot, count: 1, now, &world) } else { fetches[slot] = Fetch() }
+            return
+        }
+        pages[index].version = fetches[slot].version
+        pages[index].isPresent = true
+        world.install(handle, as: fetches[slot].page)
+        world.record(.installed(fetches[slot].page, fetches[slot].version))
+        counters.pagesFetched += 1
+        fetches[slot] = Fetch()
+    }
+
+    /// Applied time has moved: pages that came from a later time may be due.
+    mutating func settleFetches<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        for slot in fetches.indices where fetches[slot].state == .waiting { settle(slot, now, &world) }
+    }
+
+    mutating func receivePageAbsent<World: NodeWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
+                                                                  _ world: inout World) -> Bool {
+        guard let absent = PageAbsent.parse(frame) else { return false }
+        guard let slot = fetches.firstIndex(where: {
+            $0.state == .asked && $0.page == absent.page && $0.nonce == absent.nonce
+        }) else { return true }
+        guard fetches[slot].isDemand else {
+            release(slot, &world)
+            return true
+        }
+        if fetches[slot].target != .arbiter {
+            fetches[slot].tries = max(fetches[slot].tries, 2)
+            ask(slot, count: 1, now, &world)
+        }
+        return true
+    }
+
+    private mutating func release<World: NodeWorld & ~Copyable>(_ slot: Int, _ world: inout World) {
+        if let handle = fetches[slot].handle { world.discard(handle) }
+        fetches[slot] = Fetch()
+    }
+
+    /// Gives every outstanding request up; the programs that wait ask again.
+    mutating func cancelFetches<World: NodeWorld & ~Copyable>(_ world: inout World) {
+        for slot in fetches.indices where fetches[slot].state != .idle { release(slot, &world) }
+    }
+
+    /// Requests whose time is up: demanded pages are asked for again, read-ahead is forgotten.
+    mutating func retryFetches<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        for slot in fetches.indices where fetches[slot].state == .asked && fetches[slot].deadline <= now {
+            guard fetches[slot].isDemand else {
+                release(slot, &world)
+                continue
+            }
+            if let handle = fetches[slot].handle { world.discard(handle) }
+            fetches[slot].handle = nil
+            fetches[slot].missing = 0
+            ask(slot, count: 1, now, &world)
+        }
+    }
+
+    // MARK: Others' requests
+
+    mutating func receivePageRequest<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                   _ now: UInt64, _ world: inout World) -> Bool {
+        guard let request = PageRequest.parse(frame), Int(request.page.index) < pages.count,
+            request.requester.isNode || request.requester == .arbiter
+        else { return false }
+        guard request.requesterIncarnation >= endpoint.incarnation(of: request.requester) else { return true }
+        let isAsked = header.target == station
+        guard isAsked || request.wanted > .zero || pages[Int(request.page.index)].owner == station else { return true }
+        serve(request, isAsked: isAsked, now, &world)
+        return true
+    }
+
+    /// - Parameter isAsked: the request was for this node alone, which then also says when it has no copy.
+    private mutating func serve<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool, _ now: UInt64,
+                                                              _ world: inout World) {
+        guard !isFrozen, request.requester != station else { return }
+        guard applied >= request.applied || request.wanted > .zero else {
+            // A node that sees a later time than its own catches up before it answers.
+            if laterRequests.count < Self.maximumLaterRequests { laterRequests.append(request) }
+            hearOf(request.applied.counter, from: request.requester, at: now)
+            return
+        }
+        guard request.wanted == .zero else { return serveVersion(request, isAsked: isAsked, &world) }
+        for distance in 0..<Int(request.count) {
+            let page = PageNumber(request.page.index + UInt32(distance))
+            guard Int(page.index) < pages.count else { return }
+            if pages[Int(page.index)].isPresent {
+                sendPage(page, pages[Int(page.index)].version, nil, request, &world)
+            } else if isAsked {
+                send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
+            }
+        }
+    }
+
+    /// The arbiter wants exactly one version, for a state at one time; an old one may lie among the pre-images.
+    private mutating func serveVersion<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
+                                                                     _ world: inout World) {
+        let record = pages[Int(request.page.index)]
+        if record.isPresent && record.version == request.wanted {
+            sendPage(request.page, request.wanted, nil, request, &world)
+        } else if let handle = preImages.find(request.page, request.wanted) {
+            sendPage(request.page, request.wanted, handle, request, &world)
+        } else if isAsked {
+            send(PageAbsent(nonce: request.nonce, page: request.page), to: request.requester, &world)
+        }
+    }
+
+    /// Sends a page in as few frames as the link allows. One that was never committed is zero and needs no bytes.
+    private mutating func sendPage<World: NodeWorld & ~Copyable>(
+        _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ request: PageRequest, _ world: inout World
+    ) {
+        counters.pagesServed += 1
+        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
+        let total = version == .zero ? 0 : Limits.pageBytes
+        let pieces = max(1, (total + most - 1) / most)
+        let key = endpoint.key
+        for index in 0..<pieces {
+            let offset = index * most
+            let length = min(most, total - offset)
+            let reply = PageReply(nonce: request.nonce, page: page, version: version, index: UInt8(index),
+                                  count: UInt8(pieces), offset: UInt16(offset), length: UInt16(length))
+            let header = endpoint.nextHeader(.pageReply, to: request.requester, payloadBytes: reply.byteCount,
+                                             epoch: epoch, applied: applied)
+            let content = PageContent(page: page, handle: handle, offset: offset, count: length)
+            _ = world.transmit(Limits.headerBytes + reply.byteCount, content, at: PageReply.dataOffset) { frame in
+                reply.emit(into: &frame)
+                header.emit(into: &frame, key: key)
+            }
+        }
+    }
+
+    /// Applied time has moved: requests that were too late for this node may be answered now.
+    mutating func serveLater<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard !laterRequests.isEmpty, !isFrozen else { return }
+        var place = 0
+        while place < laterRequests.count {
+            let request = laterRequests[place]
+            if applied >= request.applied {
+                laterRequests.remove(at: place)
+                serve(request, isAsked: true, now, &world)
+            } else {
+                place += 1
+            }
+        }
+    }
+}

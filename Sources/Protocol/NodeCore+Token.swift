@@ -1,0 +1,173 @@
+import Wire
+
+extension NodeCore {
+    /// Makes sure that the token is on its way here.
+    mutating func wantToken<World: NodeWorld & ~Copyable>(isUrgent: Bool, _ now: UInt64, _ world: inout World) {
+        token.isWanted = true
+        guard !token.isHeld, !token.isAsked, !isFrozen else { return }
+        token.isAsked = true
+        token.requestTries = 0
+        askForToken(isUrgent: isUrgent, now, &world)
+    }
+
+    private mutating func askForToken<World: NodeWorld & ~Copyable>(isUrgent: Bool, _ now: UInt64,
+                                                                    _ world: inout World) {
+        let request = TokenRequest(requester: station, requesterIncarnation: endpoint.incarnation, hops: 0,
+                                   isUrgent: isUrgent)
+        let isKnown = token.holder.isNode && token.holder != station && token.requestTries < 2
+        token.requestTries = min(token.requestTries + 1, 100)
+        token.requestDeadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(token.requestTries, 4)))
+        send(request, to: isKnown ? token.holder : .everyone, &world)
+        if token.requestTries > tuning.triesUntilMissing {
+            send(Missing(thing: .token, detail: UInt64(token.number)), to: .arbiter, &world)
+        }
+    }
+
+    mutating func retryToken<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        if token.isAsked && !isFrozen && token.requestDeadline <= now {
+            askForToken(isUrgent: transaction.losses >= tuning.lossesUntilUrgent, now, &world)
+        }
+        if let grant = token.grant, !isFrozen, grant.deadline <= now {
+            token.grant?.tries = min(grant.tries + 1, 100)
+            token.grant?.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(grant.tries + 1, 4)))
+            sendGrant(grant, &world)
+        }
+    }
+
+    mutating func takeToken<World: NodeWorld & ~Copyable>(_ number: UInt32, time: GlobalTime, _ now: UInt64,
+                                                          _ world: inout World) {
+        token.isHeld = true
+        token.number = number
+        token.time = max(token.time, time)
+        token.holder = station
+        token.isAsked = false
+        token.requestDeadline = .max
+        token.grant = nil
+        token.holdUntil = now + tuning.tokenHold
+        world.record(.tokenTaken(number: number))
+    }
+
+    mutating func receiveTokenRequest<World: NodeWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
+                                                                    _ world: inout World) -> Bool {
+        guard let request = TokenRequest.parse(frame) else { return false }
+        guard !isFrozen, request.requester != station,
+            request.requesterIncarnation >= endpoint.incarnation(of: request.requester)
+        else { return true }
+        endpoint.retire(request.requester, below: request.requesterIncarnation)
+        if token.isHeld {
+            if request.isUrgent { token.queue.prepend(request.requester) } else { token.queue.append(request.requester) }
+            considerGrant(now, &world)
+        } else if let grant = token.grant, grant.target == request.requester {
+            sendGrant(grant, &world)
+        } else if token.holder.isNode, token.holder != request.requester, token.holder != station, request.hops < 4 {
+            var passed = request
+            passed.hops += 1
+            send(passed, to: token.holder, &world)
+        }
+        return true
+    }
+
+    /// Hands the token to the next in the queue, unless this node still needs it.
+    mutating func considerGrant<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        guard token.isHeld, !isFrozen, token.queue.count > 0, !keepsToken(now) else { return }
+        let target = token.queue.removeFirst()
+        let incarnation = endpoint.incarnation(of: target)
+        guard target != station, incarnation > 0 else { return considerGrant(now, &world) }
+        token.isHeld = false
+        token.number += 1
+        token.holder = target
+        let grant = Token.Grant(number: token.number, target: target, targetIncarnation: incarnation,
+                                time: max(applied, token.time), queue: token.queue, deadline: now + tuning.retry,
+                                tries: 0)
+        token.queue = TokenQueue()
+        token.grant = grant
+        world.record(.tokenGranted(number: grant.number, to: target))
+        sendGrant(grant, &world)
+        if token.isWanted {
+            token.isAsked = true
+            token.requestTries = 0
+            token.requestDeadline = now + tuning.retry
+        }
+    }
+
+    private func keepsToken(_ now: UInt64) -> Bool {
+        if transaction.isCommitting { return true }
+        guard transaction.isBusy else { return false }
+        return now < token.holdUntil || (transaction.isRunning && now < transaction.urgentUntil)
+    }
+
+    /// Sends a grant, with the records of the last commits so that the target need not catch up.
+    private mutating func sendGrant<World: NodeWorld & ~Copyable>(_ grant: Token.Grant, _ world: inout World) {
+        let (first, bytes) = recentRecords()
+        let log = log
+        let last = applied.counter
+        var queue = grant.queue
+        if token.isWanted { queue.append(station) }
+        let message = TokenGrant(number: grant.number, target: grant.target, targetIncarnation: grant.targetIncarnation,
+                                 time: grant.time, queue: queue, recordBytes: bytes)
+        send(.tokenGrant, byteCount: message.byteCount, to: grant.target, &world) { frame in
+            message.emit(into: &frame)
+            var offset = TokenGrant.recordsOffset
+            var counter = first
+            while counter <= last, let entry = log.entry(counter) {
+                let piece = log.piece(0, of: entry)
+                log.emit(piece, of: entry, into: &frame, at: offset)
+                offset += piece.byteCount
+                counter += 1
+            }
+        }
+    }
+
+    /// The first of the last few one-piece records that fit into a grant, and their bytes together.
+    private func recentRecords() -> (first: UInt64, bytes: Int) {
+        var first = applied.counter + 1
+        var bytes = 0
+        var pages = 0
+        while first > 1, applied.counter + 1 - first < UInt64(Limits.grantRecords), let entry = log.entry(first - 1),
+            pages + entry.total <= Limits.grantPages {
+            pages += entry.total
+            bytes += RecordPiece.headBytes + 4 * entry.total
+            first -= 1
+        }
+        return (first, bytes)
+    }
+
+    mutating func receiveTokenGrant<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                  _ now: UInt64, _ world: inout World) -> Bool {
+        guard let grant = TokenGrant.parse(frame) else { return false }
+        guard receiveRecords(frame, at: TokenGrant.recordsOffset) else { return false }
+        guard grant.target == station, grant.targetIncarnation == endpoint.incarnation, !isFrozen else { return true }
+        guard grant.number > token.number, !token.isHeld else {
+            // The grantor has not heard that the grant arrived.
+            sendHeartbeat(to: header.sender, &world)
+            return true
+        }
+        takeToken(grant.number, time: grant.time, now, &world)
+        token.queue = grant.queue
+        token.queue.remove(station)
+        if grant.time > applied { hearOf(grant.time.counter, from: header.sender, at: now) }
+        return true
+    }
+
+    mutating func receiveHeartbeat<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                 _ world: inout World) -> Bool {
+        guard let heartbeat = Heartbeat.parse(frame) else { return false }
+        if header.sender == .arbiter { save(heartbeat.saved, &world) }
+        if heartbeat.holdsToken && heartbeat.tokenNumber >= token.number && !token.isHeld {
+            token.holder = header.sender
+        }
+        noteToken(heartbeat.tokenNumber, from: header.sender)
+        return true
+    }
+
+    /// Evidence that the token with this number is (or was) at `station`.
+    mutating func noteToken(_ number: UInt32, from station: Station) {
+        if let grant = token.grant, number > grant.number || (number == grant.number && station == grant.target) {
+            token.grant = nil
+        }
+    }
+
+    mutating func sendHeartbeat<World: NodeWorld & ~Copyable>(to target: Station, _ world: inout World) {
+        send(Heartbeat(saved: saved, tokenNumber: token.number, holdsToken: token.isHeld), to: target, &world)
+    }
+}

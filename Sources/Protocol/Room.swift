@@ -1,1 +1,0 @@
-// The room Protocol: see the reading order in README.md.
