@@ -26,7 +26,8 @@ public struct SharedAddress: BitwiseCopyable, Equatable, Sendable {
     }
 
     /// The place of a value that lies `distance` bytes behind this address.
-    public func place<Value: BitwiseCopyable>(_ distance: UInt64, _: Value.Type = Value.self) -> Shared<Value> {
+    public func place<Value: BitwiseCopyable>(_ distance: UInt64, _: Value.Type = Value.self) -> Shared<Value>
+    {
         Shared(self + distance)
     }
 }

@@ -25,13 +25,15 @@ public struct SharedMemory: PageSource, Sendable {
             pointer(to: place.address, UInt64(MemoryLayout<Value>.size)).loadUnaligned(as: Value.self)
         }
         nonmutating set {
-            pointer(to: place.address, UInt64(MemoryLayout<Value>.size)).storeBytes(of: newValue, as: Value.self)
+            pointer(to: place.address, UInt64(MemoryLayout<Value>.size)).storeBytes(
+                of: newValue, as: Value.self)
         }
     }
 
     /// Writes zeros over a run of bytes.
     public func clear(_ bytes: SharedBytes) {
-        pointer(to: bytes.start, bytes.count).initializeMemory(as: UInt8.self, repeating: 0, count: Int(bytes.count))
+        pointer(to: bytes.start, bytes.count).initializeMemory(
+            as: UInt8.self, repeating: 0, count: Int(bytes.count))
     }
 
     /// Copies bytes from outside into the memory.

@@ -28,7 +28,8 @@ public struct StaticName: Equatable, ExpressibleByStringLiteral, Sendable {
 
     public static func == (one: StaticName, other: StaticName) -> Bool {
         guard one.text.utf8CodeUnitCount == other.text.utf8CodeUnitCount else { return false }
-        for index in 0..<one.text.utf8CodeUnitCount where one.text.utf8Start[index] != other.text.utf8Start[index] {
+        for index in 0..<one.text.utf8CodeUnitCount
+        where one.text.utf8Start[index] != other.text.utf8Start[index] {
             return false
         }
         return true

@@ -77,7 +77,8 @@ public enum Command: Equatable, Sendable {
         case .stopJob:
             if isCurrentAndActive { memory[JobPlaces.phase] = JobPhase.stopped.rawValue }
         case .markDead:
-            guard let node = UInt32(exactly: form.subject), (1...SystemLayout.maximumNodeCount).contains(node) else {
+            guard let node = UInt32(exactly: form.subject), (1...SystemLayout.maximumNodeCount).contains(node)
+            else {
                 throw .malformed
             }
             let mask = SystemLayout.mask(of: node)
@@ -101,7 +102,8 @@ public struct JobStart: Equatable, Sendable {
 
     /// - Throws: `ArgumentError.tooMany`; others come from `ProgramEntry.check`, to be called before.
     public init(
-        number: UInt64, participants: UInt64, programName: [UInt8], arguments: [[UInt8]], inputByteCount: UInt64
+        number: UInt64, participants: UInt64, programName: [UInt8], arguments: [[UInt8]],
+        inputByteCount: UInt64
     ) throws(ArgumentError) {
         self.number = number
         self.participants = participants

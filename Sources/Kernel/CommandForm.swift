@@ -19,7 +19,8 @@ struct CommandForm: ~Escapable {
 
     @_lifetime(copy bytes)
     init(_ bytes: RawSpan) throws(CommandError) {
-        guard bytes.byteCount >= Self.headerByteCount, let kind = Kind(rawValue: bytes.unsigned32(at: 0)) else {
+        guard bytes.byteCount >= Self.headerByteCount, let kind = Kind(rawValue: bytes.unsigned32(at: 0))
+        else {
             throw .malformed
         }
         self.bytes = bytes
@@ -43,11 +44,13 @@ struct CommandForm: ~Escapable {
         let inputOffset = bytes.unsigned64(at: 24), inputByteCount = bytes.unsigned64(at: 32)
         let nameByteCount = Int(bytes.unsigned32(at: 40)), argumentCount = bytes.unsigned32(at: 44)
         let argumentByteCount = Int(bytes.unsigned32(at: 48))
-        guard subject != 0, nameByteCount <= JobPlaces.nameLimit, argumentByteCount <= JobPlaces.argumentLimit,
+        guard subject != 0, nameByteCount <= JobPlaces.nameLimit,
+            argumentByteCount <= JobPlaces.argumentLimit,
             bytes.byteCount == Self.headerByteCount + nameByteCount + argumentByteCount,
             argumentsAreComplete(Self.headerByteCount + nameByteCount, argumentCount)
         else { throw .malformed }
-        guard inputOffset == Command.inputStart.offset, inputByteCount <= memory.byteCount - inputOffset else {
+        guard inputOffset == Command.inputStart.offset, inputByteCount <= memory.byteCount - inputOffset
+        else {
             throw .outsideHeap
         }
         memory[JobPlaces.number] = job
@@ -105,7 +108,9 @@ extension CommandForm {
         mutating func append(_ more: [UInt8]) { bytes.append(contentsOf: more) }
 
         private mutating func append(_ number: UInt64) {
-            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift))) }
+            for shift in stride(from: 0, to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: number >> UInt64(shift)))
+            }
         }
     }
 }
@@ -116,8 +121,10 @@ extension RawSpan {
     fileprivate func unsigned32(at offset: Int) -> UInt32 { number(at: offset, UInt32.self) }
     fileprivate func unsigned64(at offset: Int) -> UInt64 { number(at: offset, UInt64.self) }
 
-    private func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, _: Number.Type) -> Number {
-        precondition(offset >= 0 && offset <= byteCount - MemoryLayout<Number>.size, "field outside of its bytes")
+    private func number<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, _: Number.Type) -> Number
+    {
+        precondition(
+            offset >= 0 && offset <= byteCount - MemoryLayout<Number>.size, "field outside of its bytes")
         // Unsafe: inside the span by the check above, and every bit pattern is a number.
         return Number(littleEndian: unsafeLoadUnaligned(fromByteOffset: offset, as: Number.self))
     }

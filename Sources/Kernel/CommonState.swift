@@ -29,7 +29,8 @@ public enum CommonPage {
     /// Forgets the job before.
     static func clear(_ memory: SharedMemory) {
         memory.clear(
-            SharedBytes(start: resultStream, count: programState.offset - resultStream.offset + stateByteCount))
+            SharedBytes(
+                start: resultStream, count: programState.offset - resultStream.offset + stateByteCount))
         memory[CompletionPage.done] = 0
     }
 }

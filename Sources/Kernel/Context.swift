@@ -121,7 +121,8 @@ public struct Context {
     var arguments: Arguments {
         Arguments(
             memory,
-            bytes: SharedBytes(start: JobPlaces.arguments, count: UInt64(memory[JobPlaces.argumentByteCount])),
+            bytes: SharedBytes(
+                start: JobPlaces.arguments, count: UInt64(memory[JobPlaces.argumentByteCount])),
             count: Int(memory[JobPlaces.argumentCount]))
     }
 }

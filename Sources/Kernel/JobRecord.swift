@@ -61,7 +61,8 @@ public struct JobRecord<Source: PageSource> {
     public var living: UInt64 { participants & ~dead }
     /// The bytes that the host placed for the job.
     public var input: SharedBytes {
-        SharedBytes(start: SharedAddress(source[JobPlaces.inputOffset]), count: source[JobPlaces.inputByteCount])
+        SharedBytes(
+            start: SharedAddress(source[JobPlaces.inputOffset]), count: source[JobPlaces.inputByteCount])
     }
     var programName: SharedBytes {
         SharedBytes(start: JobPlaces.name, count: UInt64(source[JobPlaces.nameByteCount]))

@@ -63,7 +63,9 @@ public enum JobRunner<Programs: ProgramSet> {
         switch phase {
         case .preparing:
             guard job.leader == node else { return .wait }
-            return advance(call(program, .prepare, context)) { memory[JobPlaces.phase] = JobPhase.running.rawValue }
+            return advance(call(program, .prepare, context)) {
+                memory[JobPlaces.phase] = JobPhase.running.rawValue
+            }
         case .running:
             return part.state == .running ? runPart(program, part, context) : waitForOthers(job, node)
         case .finishing:

@@ -8,7 +8,8 @@ import Kernel
 public struct Bank: Program {
     public static let name: StaticString = "bank"
     public static let usage: StaticString = "[--accounts N] [--transfers N] [--audit-every N]"
-    public static let summary: StaticString = "transfers between accounts, audited meanwhile: the sum is invariant"
+    public static let summary: StaticString =
+        "transfers between accounts, audited meanwhile: the sum is invariant"
 
     /// Four accounts a page: enough pages for conflicts to be rare, few enough for audits to be quick.
     private static let accountByteCount: UInt64 = 1024

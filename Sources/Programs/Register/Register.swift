@@ -10,7 +10,8 @@ import Kernel
 public struct Register: Program {
     public static let name: StaticString = "register"
     public static let usage: StaticString = "[--registers N] [--transactions N]"
-    public static let summary: StaticString = "unique values into shared registers, and a history for checkers"
+    public static let summary: StaticString =
+        "unique values into shared registers, and a history for checkers"
 
     let registerCount: UInt64
     /// Transactions of each node.
@@ -57,7 +58,8 @@ public struct Register: Program {
     }
 
     private func printLine(
-        _ output: OutputStream, _ read: UInt64, _ value: UInt64, _ written: UInt64, _ old: UInt64, _ new: UInt64
+        _ output: OutputStream, _ read: UInt64, _ value: UInt64, _ written: UInt64, _ old: UInt64,
+        _ new: UInt64
     ) throws(HeapError) {
         try output.write(read)
         try output.write("=")
