@@ -25,7 +25,7 @@ enum AddressSpace {
     static func build() {
         let root = newTable()
         mapNucleus(root)
-        mapLarge(root, from: 0..<BootInformation.current.memoryBytes, at: MemoryMap.directMap, rights: readWrite)
+        mapMemory(root)
         mapLarge(root, from: MemoryMap.devicePhysical, at: MemoryMap.deviceMap, rights: device)
         protectSupervisor()
         writeRootTable(root)
@@ -44,13 +44,30 @@ enum AddressSpace {
         map(root, programStackBottomAddress()..<programStackTopAddress(), rights: readWrite)
     }
 
-    /// Maps a range onto itself with small pages.
-    private static func map(_ root: UInt64, _ range: Range<UInt64>, rights: UInt64) {
-        var address = range.lowerBound
-        while address < range.upperBound {
+    /// The direct map. Where the nucleus lies it has small pages: text and constants have no writable second face.
+    private static func mapMemory(_ root: UInt64) {
+        let large = MemoryMap.largePageBytes
+        let end = BootInformation.current.memoryBytes
+        let smallEnd = min((imageEndAddress() &+ large &- 1) & ~(large &- 1), end)
+        let offset = MemoryMap.directMap
+        map(root, 0..<imageStartAddress(), at: offset, rights: readWrite)
+        map(root, imageStartAddress()..<dataStartAddress(), at: offset, rights: readOnly)
+        map(root, dataStartAddress()..<smallEnd, at: offset, rights: readWrite)
+        mapLarge(root, from: smallEnd..<end, at: offset, rights: readWrite)
+    }
+
+    /// Maps physical memory at an offset, a multiple of a large page, with small pages.
+    private static func map(_ root: UInt64, _ range: Range<UInt64>, at offset: UInt64 = 0, rights: UInt64) {
+        var physical = range.lowerBound
+        while physical < range.upperBound {
+            let address = offset &+ physical
             let table = descend(descend(descend(root, address, level: 3), address, level: 2), address, level: 1)
-            setEntry(table, index(address, level: 0), address | rights)
-            address &+= MemoryMap.pageBytes
+            let tableEnd = (physical &+ MemoryMap.largePageBytes) & ~(MemoryMap.largePageBytes &- 1)
+            let end = min(range.upperBound, tableEnd)
+            while physical < end {
+                setEntry(table, index(physical, level: 0), physical | rights)
+                physical &+= MemoryMap.pageBytes
+            }
         }
     }
 

@@ -8,13 +8,15 @@ import Instructions
 /// outlives the transaction. The nucleus heap is changed only with interrupts off.
 enum Allocator {
     /// Bytes of each heap.
-    private static let nucleusHeapBytes: UInt64 = 1 << 20
+    private static let nucleusHeapBytes: UInt64 = 2 << 20
     private static let arenaBytes: UInt64 = 1 << 20
     /// Bytes in front of a nucleus block, holding the number of its list.
     private static let headerBytes: UInt64 = 16
     /// The smallest block; list n holds blocks of this times 2^n.
     private static let smallestBlock: UInt64 = 32
     private static let listCount: UInt64 = 16
+    /// The largest block: 1 MiB.
+    private static let largestBlock: UInt64 = smallestBlock << (listCount - 1)
 
     nonisolated(unsafe) private static var nucleusNext: UInt64 = 0
     nonisolated(unsafe) private static var nucleusEnd: UInt64 = 0
@@ -44,7 +46,7 @@ enum Allocator {
     /// Returns 0 when the heap in question is used up.
     static func allocate(_ byteCount: UInt64, alignment: UInt64) -> UInt64 {
         let alignment = max(alignment, 16)
-        guard byteCount <= nucleusHeapBytes else { return 0 }
+        guard byteCount <= largestBlock else { return 0 }
         return Machine.isInProgram
             ? allocateInArena(byteCount, alignment) : allocateInNucleus(byteCount, alignment)
     }
@@ -68,8 +70,8 @@ enum Allocator {
     }
 
     private static func allocateInNucleus(_ byteCount: UInt64, _ alignment: UInt64) -> UInt64 {
-        var list: UInt64 = 0
-        while smallestBlock << list < byteCount { list &+= 1 }
+        // The first power of two that holds it: 32 or less is list 0.
+        let list = UInt64(59 - ((max(byteCount, smallestBlock) &- 1) | (smallestBlock - 1)).leadingZeroBitCount)
         let head = lists &+ list &* 8
         let recycled = memoryRead64(head)
         if recycled != 0 && recycled & (alignment &- 1) == 0 {
@@ -116,5 +118,5 @@ func machineFree(_ pointer: UnsafeMutableRawPointer?) {
 /// Swift's hash seed: the same on all nodes, so that shared hash tables agree. Nothing secret may come from here.
 @c(arc4random_buf)
 func fillWithFixedBytes(_ pointer: UnsafeMutableRawPointer, _ byteCount: UInt) {
-    UnsafeMutableRawBufferPointer(start: pointer, count: Int(byteCount)).initializeMemory(as: UInt8.self, repeating: 0x50)
+    pointer.initializeMemory(as: UInt8.self, repeating: 0x50, count: Int(byteCount))
 }

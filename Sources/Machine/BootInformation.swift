@@ -138,9 +138,10 @@ extension BootInformation {
 
     /// The module holds the cluster's key: no second copy stays behind in what becomes free memory.
     private static func wipe(_ source: UInt64, _ byteCount: UInt64, except target: UInt64) {
-        let start = source < target &+ byteCount && target < source &+ byteCount ? max(source, target &+ byteCount) : source
-        guard start < source &+ byteCount else { return }
-        let count = Int(source &+ byteCount &- start)
-        Machine.directMap(start).initializeMemory(as: UInt8.self, repeating: 0, count: count)
+        let (sourceEnd, targetEnd) = (source &+ byteCount, target &+ byteCount)
+        let overlaps = source < targetEnd && target < sourceEnd
+        let start = overlaps ? max(source, targetEnd) : source
+        guard start < sourceEnd else { return }
+        Machine.directMap(start).initializeMemory(as: UInt8.self, repeating: 0, count: Int(sourceEnd &- start))
     }
 }

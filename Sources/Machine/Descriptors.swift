@@ -22,10 +22,11 @@ enum Descriptors {
     nonisolated(unsafe) private static var taskState: UInt64 = 0
 
     static func load() {
-        guard let tables = Machine.reserveZeroed(byteCount: 2 * MemoryMap.pageBytes, alignment: MemoryMap.pageBytes) else {
+        let page = MemoryMap.pageBytes
+        guard let tables = Machine.reserveZeroed(byteCount: 2 * page, alignment: page) else {
             Machine.fail("no memory for descriptor tables")
         }
-        taskState = MemoryMap.directMap &+ tables &+ MemoryMap.pageBytes
+        taskState = MemoryMap.directMap &+ tables &+ page
         setStack(.fault, faultStackTopAddress())
         setStack(.double, doubleStackTopAddress())
         setStack(.interrupt, interruptStackTopAddress())

@@ -2,11 +2,11 @@
 ///
 /// | from | slot | what | rights |
 /// |---|---|---|---|
-/// | 0x0000_0010_0000 | 0 | the nucleus, identity mapped, guard pages left out | text RX, rodata R, data and stacks RW |
+/// | 0x0000_0010_0000 | 0 | the nucleus, identity mapped | text RX, rodata R, data RW, guards unmapped |
 /// | 0x0000_4000_0000 | 0 | DSM code window, 1 GiB, hooked in by Node | decided by Node |
 /// | 0x1000_0000_0000 | 32 | DSM data window, hooked in by Node | decided by Node |
-/// | 0x2000_0000_0000 | 64 | all usable RAM (the direct map), 2 MiB pages | RW |
-/// | 0x3000_0000_0000 | 96 | device memory: physical 3 GiB to 4 GiB, uncached, 2 MiB pages | RW |
+/// | 0x2000_0000_0000 | 64 | all usable RAM (the direct map) | RW; the nucleus's text and rodata R |
+/// | 0x3000_0000_0000 | 96 | device memory: physical 3 GiB to 4 GiB, uncached | RW |
 ///
 /// Page zero and everything else is unmapped. Only the nucleus's text is executable until Node publishes code.
 public enum MemoryMap {

@@ -11,6 +11,7 @@ import Machine
     if commandIs("undefined") { overflowInNucleus() }
     if commandIs("null") { touch(0x10) }
     if commandIs("write-text") { overwriteOwnCode() }
+    if commandIs("write-alias") { overwrite(UInt64(UInt(bitPattern: Machine.directMap(0x10_0000)))) }
     if commandIs("write-rodata") { overwrite(addressOf(trapStubs: ())) }
     if commandIs("execute-data") { execute(UInt64(UInt(bitPattern: Machine.directMap(0x20_0000)))) }
     if commandIs("stack-nucleus") { say(recurse(1)) }
@@ -49,6 +50,7 @@ func say(_ value: UInt64) { say("value", value) }
 /// What the hooks are to do and what they saw.
 nonisolated(unsafe) var abortFaults = false
 nonisolated(unsafe) var sleepInFaults = false
+nonisolated(unsafe) var sleepInInterrupts = false
 nonisolated(unsafe) var abortInterrupts = false
 nonisolated(unsafe) var faults: UInt64 = 0
 nonisolated(unsafe) var interrupts: UInt64 = 0
@@ -69,6 +71,12 @@ nonisolated(unsafe) var interrupts: UInt64 = 0
 
 @c func nucleusInterrupt(_ vector: UInt64) {
     interrupts += 1
+    if sleepInInterrupts {
+        Machine.armTimer(after: 2_000_000)
+        Machine.waitForInterrupt()
+        if interrupts == 3 { Machine.abort(descend(20, 7)) }
+        return Machine.armTimer(after: 1_000_000)
+    }
     if abortInterrupts { Machine.abort(descend(20, vector)) }
 }
 
@@ -135,8 +143,13 @@ func tryAllocator() {
 func tryMemoryFunctions() {
     let source = Machine.directMap(0x100_0000)
     let target = Machine.directMap(0x110_0000)
-    for index in 0..<8192 { source.storeBytes(of: UInt8(truncatingIfNeeded: index &* 7), toByteOffset: index, as: UInt8.self) }
-    for (from, to, count) in [(0, 3, 4096), (5, 1, 1), (9, 8, 4101), (8, 9, 4101), (16, 48, 40), (3, 3, 100)] as [(Int, Int, Int)] {
+    for index in 0..<8192 {
+        source.storeBytes(of: UInt8(truncatingIfNeeded: index &* 7), toByteOffset: index, as: UInt8.self)
+    }
+    let moves: [(from: Int, to: Int, count: Int)] = [
+        (0, 3, 4096), (5, 1, 1), (9, 8, 4101), (8, 9, 4101), (16, 48, 40), (3, 3, 100),
+    ]
+    for (from, to, count) in moves {
         target.copyMemory(from: source, byteCount: 8192)
         (target + to).copyMemory(from: target + from, byteCount: count)
         for index in 0..<8192 {
@@ -175,6 +188,7 @@ func execute(_ address: UInt64) {
 
 @inline(never)
 func recurse(_ depth: UInt64) -> UInt64 {
+    if opaque(depth) == 0 { return 0 }
     var room = InlineArray<32, UInt64>(repeating: depth)
     room[Int(opaque(depth) & 31)] = opaque(depth)
     return recurse(depth &+ 1) &+ room[Int(opaque(depth) & 31)]
@@ -228,6 +242,9 @@ func descendGently(_ depth: UInt64, _ value: UInt64) -> UInt64 {
 func sleepInFault() {
     sleepInFaults = true
     say("code", Machine.enter({ argument in touch(argument) }, MemoryMap.dataWindow.lowerBound + 5))
+    sleepInInterrupts = true
+    Machine.armTimer(after: 1_000_000)
+    say("code", Machine.enter({ argument in while true { _ = descendGently(8, argument) } }, 1))
     say("interrupts", interrupts)
 }
 
