@@ -6,143 +6,143 @@
 ///
 /// `receive` asks the card once after each `acknowledgeInterrupt`: what arrives later raises the wire again.
 public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
-  /// Bytes handed out after which the card is told, so that a long burst does not run into a full ring.
-  private static var tellAfterBytes: Int { 16384 }
-  /// Reads of the command register that a reset may take.
-  private static var resetPatience: Int { 100_000 }
+    /// Bytes handed out after which the card is told, so that a long burst does not run into a full ring.
+    private static var tellAfterBytes: Int { 16384 }
+    /// Reads of the command register that a reset may take.
+    private static var resetPatience: Int { 100_000 }
 
-  public let maximumFrameBytes: Int
-  public let address: MACAddress
-  public private(set) var counters = DeviceCounters()
+    public let maximumFrameBytes: Int
+    public let address: MACAddress
+    public private(set) var counters = DeviceCounters()
 
-  private let ports: Platform.Ports
-  private let firstPort: UInt16
-  private let transmitMemory: Platform.Memory
-  private var ring: RTL8139ReceiveRing<Platform.Memory>
-  private var slots = RTL8139TransmitSlots()
-  /// False when an interrupt was acknowledged since the card's write pointer was last read.
-  private var hasAsked = false
+    private let ports: Platform.Ports
+    private let firstPort: UInt16
+    private let transmitMemory: Platform.Memory
+    private var ring: RTL8139ReceiveRing<Platform.Memory>
+    private var slots = RTL8139TransmitSlots()
+    /// False when an interrupt was acknowledged since the card's write pointer was last read.
+    private var hasAsked = false
 
-  /// Resets the card behind `firstPort` and starts it, interrupts included.
-  ///
-  /// Throws `outOfMemory` without 88 KiB to share with the card and `resetFailed` when it stays in reset.
-  public init(_ platform: Platform, firstPort: UInt16, maximumFrameBytes: Int) throws(DeviceError) {
-    typealias Ring = RTL8139ReceiveRing<Platform.Memory>
-    let slotBytes = RTL8139TransmitSlots.slotBytes
-    precondition(maximumFrameBytes <= slotBytes, "a frame must fit into a transmit slot")
-    guard
-      let ringMemory = platform.allocateDMA(byteCount: Ring.ringBytes + Ring.tailBytes, alignment: 16),
-      let slotMemory = platform.allocateDMA(byteCount: slotBytes * RTL8139TransmitSlots.count, alignment: 16)
-    else { throw .outOfMemory }
-    let address = try Self.reset(platform.ports, firstPort)
-    self.address = address
-    self.ports = platform.ports
-    self.firstPort = firstPort
-    self.maximumFrameBytes = maximumFrameBytes
-    self.transmitMemory = slotMemory
-    self.ring = Ring(memory: ringMemory, maximumFrameBytes: maximumFrameBytes)
-    start()
-  }
-
-  private static func reset(_ ports: Platform.Ports, _ firstPort: UInt16) throws(DeviceError) -> MACAddress {
-    ports.write8(firstPort + RTL8139Register.firstConfiguration, 0)
-    ports.write8(firstPort + RTL8139Register.command, RTL8139Command.reset)
-    var patience = resetPatience
-    while ports.read8(firstPort + RTL8139Register.command) & RTL8139Command.reset != 0 {
-      patience -= 1
-      guard patience > 0 else { throw .resetFailed }
+    /// Resets the card behind `firstPort` and starts it, interrupts included.
+    ///
+    /// Throws `outOfMemory` without 88 KiB to share with the card and `resetFailed` when it stays in reset.
+    public init(_ platform: Platform, firstPort: UInt16, maximumFrameBytes: Int) throws(DeviceError) {
+        typealias Ring = RTL8139ReceiveRing<Platform.Memory>
+        let slotBytes = RTL8139TransmitSlots.slotBytes
+        precondition(maximumFrameBytes <= slotBytes, "a frame must fit into a transmit slot")
+        guard
+            let ringMemory = platform.allocateDMA(byteCount: Ring.ringBytes + Ring.tailBytes, alignment: 16),
+            let slotMemory = platform.allocateDMA(byteCount: slotBytes * RTL8139TransmitSlots.count, alignment: 16)
+        else { throw .outOfMemory }
+        let address = try Self.reset(platform.ports, firstPort)
+        self.address = address
+        self.ports = platform.ports
+        self.firstPort = firstPort
+        self.maximumFrameBytes = maximumFrameBytes
+        self.transmitMemory = slotMemory
+        self.ring = Ring(memory: ringMemory, maximumFrameBytes: maximumFrameBytes)
+        start()
     }
-    // The card keeps the address with its first byte least significant.
-    let low = ports.read32(firstPort + RTL8139Register.address)
-    let high = ports.read32(firstPort + RTL8139Register.address + 4)
-    return MACAddress(bits: UInt64(low.byteSwapped) << 16 | UInt64(high.byteSwapped >> 16))
-  }
 
-  private mutating func start() {
-    for slot in 0..<RTL8139TransmitSlots.count {
-      let place = transmitMemory.physicalAddress + UInt64(slot * RTL8139TransmitSlots.slotBytes)
-      ports.write32(register(RTL8139Register.transmitAddress) + UInt16(slot * 4), UInt32(place))
+    private static func reset(_ ports: Platform.Ports, _ firstPort: UInt16) throws(DeviceError) -> MACAddress {
+        ports.write8(firstPort + RTL8139Register.firstConfiguration, 0)
+        ports.write8(firstPort + RTL8139Register.command, RTL8139Command.reset)
+        var patience = resetPatience
+        while ports.read8(firstPort + RTL8139Register.command) & RTL8139Command.reset != 0 {
+            patience -= 1
+            guard patience > 0 else { throw .resetFailed }
+        }
+        // The card keeps the address with its first byte least significant.
+        let low = ports.read32(firstPort + RTL8139Register.address)
+        let high = ports.read32(firstPort + RTL8139Register.address + 4)
+        return MACAddress(bits: UInt64(low.byteSwapped) << 16 | UInt64(high.byteSwapped >> 16))
     }
-    ports.write32(register(RTL8139Register.receiveBuffer), UInt32(ring.memory.physicalAddress))
-    startReceiver()
-    // Only while the transmitter is on does the card take its configuration.
-    ports.write32(register(RTL8139Register.transmitConfiguration), RTL8139Configuration.transmit)
-    ports.write16(register(RTL8139Register.interruptMask), RTL8139Interrupt.receiving)
-  }
 
-  /// Starts the receiver with an empty ring; the transmitter runs on.
-  private mutating func startReceiver() {
-    ports.write8(register(RTL8139Register.command), RTL8139Command.transmit)
-    ports.write8(register(RTL8139Register.command), RTL8139Command.transmit | RTL8139Command.receive)
-    // Writing the configuration also makes QEMU start over at the ring's beginning.
-    ports.write32(register(RTL8139Register.receiveConfiguration), RTL8139Configuration.receive)
-    ring.restart()
-    tellReadPointer()
-  }
-
-  private func register(_ offset: UInt16) -> UInt16 { firstPort + offset }
-
-  private mutating func tellReadPointer() {
-    ports.write16(register(RTL8139Register.readPointer), ring.readPointer)
-    ring.told()
-  }
-
-  public mutating func acknowledgeInterrupt() {
-    ports.write16(register(RTL8139Register.interruptStatus), RTL8139Interrupt.receiving)
-    hasAsked = false
-  }
-
-  public mutating func receive(_ body: (RawSpan) -> Void) -> Bool {
-    if ring.isDrained && !askCard() { return false }
-    switch ring.look() {
-    case .empty:
-      return false
-    case .inconsistent:
-      restartReceiver()
-      return false
-    case .frame(let offset, let byteCount):
-      ring.unwrap(offset: offset, byteCount: byteCount)
-      ring.memory.withBytes(offset, byteCount, body)
-      ring.consume(byteCount)
-      if ring.untoldBytes >= Self.tellAfterBytes { tellReadPointer() }
-      counters.framesReceived &+= 1
-      return true
+    private mutating func start() {
+        for slot in 0..<RTL8139TransmitSlots.count {
+            let place = transmitMemory.physicalAddress + UInt64(slot * RTL8139TransmitSlots.slotBytes)
+            ports.write32(register(RTL8139Register.transmitAddress) + UInt16(slot * 4), UInt32(place))
+        }
+        ports.write32(register(RTL8139Register.receiveBuffer), UInt32(ring.memory.physicalAddress))
+        startReceiver()
+        // Only while the transmitter is on does the card take its configuration.
+        ports.write32(register(RTL8139Register.transmitConfiguration), RTL8139Configuration.transmit)
+        ports.write16(register(RTL8139Register.interruptMask), RTL8139Interrupt.receiving)
     }
-  }
 
-  /// Gives back what was read and learns how far the card has written, at most once for each acknowledgement.
-  /// False when nothing new can be read.
-  private mutating func askCard() -> Bool {
-    if ring.untoldBytes > 0 { tellReadPointer() }
-    guard !hasAsked else { return false }
-    hasAsked = true
-    guard ring.advance(toWritePointer: ports.read16(register(RTL8139Register.writePointer))) else {
-      restartReceiver()
-      return false
+    /// Starts the receiver with an empty ring; the transmitter runs on.
+    private mutating func startReceiver() {
+        ports.write8(register(RTL8139Register.command), RTL8139Command.transmit)
+        ports.write8(register(RTL8139Register.command), RTL8139Command.transmit | RTL8139Command.receive)
+        // Writing the configuration also makes QEMU start over at the ring's beginning.
+        ports.write32(register(RTL8139Register.receiveConfiguration), RTL8139Configuration.receive)
+        ring.restart()
+        tellReadPointer()
     }
-    return true
-  }
 
-  private mutating func restartReceiver() {
-    counters.inconsistencies &+= 1
-    counters.receiverRestarts &+= 1
-    startReceiver()
-  }
+    private func register(_ offset: UInt16) -> UInt16 { firstPort + offset }
 
-  public mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
-    guard byteCount > 0 && byteCount <= maximumFrameBytes else { return false }
-    if slots.knownFree == 0 { slots.refresh(ports.read16(register(RTL8139Register.allTransmitStatus))) }
-    guard slots.knownFree > 0 else {
-      counters.transmitRefusals &+= 1
-      return false
+    private mutating func tellReadPointer() {
+        ports.write16(register(RTL8139Register.readPointer), ring.readPointer)
+        ring.told()
     }
-    let slot = slots.take()
-    let padded = max(byteCount, FrameLimits.shortestFrameBytes)
-    transmitMemory.fillFrame(slot * RTL8139TransmitSlots.slotBytes, byteCount, padded: padded, fill)
-    // The write hands the slot over: the bit that says that the driver owns it is 0.
-    let command = UInt32(padded) & RTL8139TransmitSlots.sizeMask
-    ports.write32(register(RTL8139Register.transmitStatus) + UInt16(slot * 4), command)
-    counters.framesSent &+= 1
-    return true
-  }
+
+    public mutating func acknowledgeInterrupt() {
+        ports.write16(register(RTL8139Register.interruptStatus), RTL8139Interrupt.receiving)
+        hasAsked = false
+    }
+
+    public mutating func receive(_ body: (RawSpan) -> Void) -> Bool {
+        if ring.isDrained && !askCard() { return false }
+        switch ring.look() {
+        case .empty:
+            return false
+        case .inconsistent:
+            restartReceiver()
+            return false
+        case .frame(let offset, let byteCount):
+            ring.unwrap(offset: offset, byteCount: byteCount)
+            ring.memory.withBytes(offset, byteCount, body)
+            ring.consume(byteCount)
+            if ring.untoldBytes >= Self.tellAfterBytes { tellReadPointer() }
+            counters.framesReceived &+= 1
+            return true
+        }
+    }
+
+    /// Gives back what was read and learns how far the card has written, at most once for each acknowledgement.
+    /// False when nothing new can be read.
+    private mutating func askCard() -> Bool {
+        if ring.untoldBytes > 0 { tellReadPointer() }
+        guard !hasAsked else { return false }
+        hasAsked = true
+        guard ring.advance(toWritePointer: ports.read16(register(RTL8139Register.writePointer))) else {
+            restartReceiver()
+            return false
+        }
+        return true
+    }
+
+    private mutating func restartReceiver() {
+        counters.inconsistencies &+= 1
+        counters.receiverRestarts &+= 1
+        startReceiver()
+    }
+
+    public mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        guard byteCount > 0 && byteCount <= maximumFrameBytes else { return false }
+        if slots.knownFree == 0 { slots.refresh(ports.read16(register(RTL8139Register.allTransmitStatus))) }
+        guard slots.knownFree > 0 else {
+            counters.transmitRefusals &+= 1
+            return false
+        }
+        let slot = slots.take()
+        let padded = max(byteCount, FrameLimits.shortestFrameBytes)
+        transmitMemory.fillFrame(slot * RTL8139TransmitSlots.slotBytes, byteCount, padded: padded, fill)
+        // The write hands the slot over: the bit that says that the driver owns it is 0.
+        let command = UInt32(padded) & RTL8139TransmitSlots.sizeMask
+        ports.write32(register(RTL8139Register.transmitStatus) + UInt16(slot * 4), command)
+        counters.framesSent &+= 1
+        return true
+    }
 }
