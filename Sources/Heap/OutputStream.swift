@@ -39,8 +39,7 @@ public struct OutputStream {
     }
 
     public func write(_ text: StaticString) throws(HeapError) {
-        // Unsafe: the bytes of a static string are constant data of the image.
-        for index in 0..<text.utf8CodeUnitCount { try write(byte: text.utf8Start[index]) }
+        for index in 0..<text.utf8CodeUnitCount { try write(byte: text.byte(index)) }
     }
 
     /// Bytes from another place of the memory.

@@ -26,6 +26,7 @@ public struct PageCopy: PageSource, Sendable {
         let offset = place.address.offset - start
         precondition(
             offset <= pageByteCount - UInt64(MemoryLayout<Value>.size), "place behind the copied page")
+        // Unsafe: inside the page by the checks above, and every value is bitwise copyable.
         return bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Int(offset), as: Value.self) }
     }
 }

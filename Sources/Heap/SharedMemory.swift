@@ -39,13 +39,15 @@ public struct SharedMemory: PageSource, Sendable {
     /// Copies bytes from outside into the memory.
     public func write(_ source: RawSpan, at start: SharedAddress) {
         let target = pointer(to: start, UInt64(source.byteCount))
+        // Unsafe: `pointer` has checked that the window holds as many bytes as the source has.
         source.withUnsafeBytes { bytes in
             guard let first = bytes.baseAddress else { return }
             target.copyMemory(from: first, byteCount: bytes.count)
         }
     }
 
-    /// The machine address of `count` bytes, all of which must lie in the window.
+    /// The machine address of `count` bytes, all of which must lie in the window. Unsafe: who asks for it,
+    /// in this type only, must touch no more.
     private func pointer(to address: SharedAddress, _ count: UInt64) -> UnsafeMutableRawPointer {
         precondition(
             count <= byteCount && address.offset <= byteCount - count, "access outside of the shared memory")

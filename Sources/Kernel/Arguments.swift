@@ -28,8 +28,7 @@ public struct StaticName: Equatable, ExpressibleByStringLiteral, Sendable {
 
     public static func == (one: StaticName, other: StaticName) -> Bool {
         guard one.text.utf8CodeUnitCount == other.text.utf8CodeUnitCount else { return false }
-        for index in 0..<one.text.utf8CodeUnitCount
-        where one.text.utf8Start[index] != other.text.utf8Start[index] {
+        for index in 0..<one.text.utf8CodeUnitCount where one.text.byte(index) != other.text.byte(index) {
             return false
         }
         return true
@@ -165,8 +164,8 @@ extension Arguments {
         var page = try encode(arguments)
         let used = UInt64(page.count)
         page.append(contentsOf: [UInt8](repeating: 0, count: Int(pageByteCount) - page.count))
+        // Unsafe: the buffer outlives the memory made over it, which is used only here.
         let outcome: Result<Void, ArgumentError> = page.withUnsafeMutableBytes { buffer in
-            // Unsafe: the buffer outlives the memory made over it, which is used only here.
             let memory = SharedMemory(base: UInt(bitPattern: buffer.baseAddress), pageCount: 1)
             var taken = Arguments(
                 memory, bytes: SharedBytes(start: SharedAddress(0), count: used), count: arguments.count)

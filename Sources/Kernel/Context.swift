@@ -2,6 +2,8 @@ import Heap
 
 /// What the node knows of itself when it runs a step: counts since it started, never rolled back.
 public struct NodeReadings {
+    /// Steps committed, read-only ones included. Commands and the node's own entries do not count: `bank`
+    /// tells from it which of its steps was the last.
     public var commits: UInt64
     public var aborts: UInt64
     public var pagesFetched: UInt64

@@ -92,10 +92,7 @@ public enum JobRunner<Programs: ProgramSet> {
         memory[places.failureAddress] = failure.address
         let length = min(failure.message.utf8CodeUnitCount, Int(PartPlaces.messageLimit))
         memory[places.messageByteCount] = UInt32(length)
-        for index in 0..<length {
-            // Unsafe: the bytes of a static string are constant data of the image.
-            memory[Shared(places.message + UInt64(index))] = failure.message.utf8Start[index]
-        }
+        failure.message.write(length, at: places.message, in: memory)
         memory[places.state] = PartState.failed.rawValue
         memory[JobPlaces.failedNode] = node
         memory[JobPlaces.phase] = JobPhase.failed.rawValue

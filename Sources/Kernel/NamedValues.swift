@@ -23,26 +23,12 @@ enum NamedValues {
 
     private static func make(_ name: StaticString, _ entry: SharedAddress, in memory: SharedMemory) {
         memory[entry.place(8)] = UInt32(name.utf8CodeUnitCount)
-        for index in 0..<name.utf8CodeUnitCount {
-            // Unsafe: the bytes of a static string are constant data of the image.
-            memory[Shared(entry + 16 + UInt64(index))] = name.utf8Start[index]
-        }
+        name.write(name.utf8CodeUnitCount, at: entry + 16, in: memory)
     }
 
     private static func matches(
         _ name: StaticString, _ entry: SharedAddress, _ length: UInt64, in memory: SharedMemory
     ) -> Bool {
         name.equals(SharedBytes(start: entry + 16, count: length), in: memory)
-    }
-}
-
-extension StaticString {
-    /// Is it these bytes of the memory?
-    func equals(_ bytes: SharedBytes, in memory: SharedMemory) -> Bool {
-        guard UInt64(utf8CodeUnitCount) == bytes.count else { return false }
-        for index in 0..<utf8CodeUnitCount where memory[bytes[UInt64(index)]] != utf8Start[index] {
-            return false
-        }
-        return true
     }
 }
