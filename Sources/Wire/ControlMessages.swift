@@ -59,15 +59,17 @@ public struct StrictAnswer: Message {
     }
 }
 
-/// Arbiter → node: do this for the host, as a transaction. Host stations never commit themselves (DESIGN 5).
-/// The head is followed by the payload. Each verb is idempotent, so a command may be sent again.
+/// Arbiter → node: do this for the host. Host stations never commit themselves (DESIGN 5).
+///
+/// `perform` carries a command of the kernel in its stored form as payload; the node performs it as one transaction.
+/// Every command is idempotent, so it may be sent again until it is answered.
 public struct Command: Message {
     public static let kind = FrameHeader.Kind.command
     public static let headBytes = 24
-    public enum Verb: UInt8, Sendable { case put = 1, startJob, stopJob, markDead, powerOff }
+    public enum Verb: UInt8, Sendable { case perform = 1, powerOff }
     public var identifier: UInt64
     public var verb: Verb
-    /// Byte offset in the shared memory (put), number of the job (startJob, stopJob), of the node (markDead).
+    /// Reserved, 0.
     public var argument: UInt64
     public var length: UInt16
 

@@ -18,8 +18,8 @@ public enum Limits {
     public static let grantRecords = 8
     /// Pages one grant's records may name together (they must fit a standard frame beside the queue).
     public static let grantPages = 128
-    /// Bytes of a command's payload: at most one page.
-    public static let commandBytes = 4096
+    /// Bytes of a command's payload: a page and the head that the kernel's form of a command has.
+    public static let commandBytes = 4096 + 64
     /// Global time: bits of the counter; the epoch has the other 20.
     public static let counterBits: UInt64 = 44
     public static let maximumCounter: UInt64 = (1 << 44) - 1
