@@ -1,1 +1,0 @@
-// The room Paging: see the reading order in README.md.
