@@ -13,7 +13,8 @@ public protocol NetworkDevice: ~Copyable {
     ///
     /// `fill` gets exactly `byteCount` bytes with unspecified contents and is called at most once. Frames shorter
     /// than 60 bytes are padded with zeros. Returns false, without having called `fill`, when the ring is full or
-    /// `byteCount` is 0 or above `maximumFrameBytes`.
+    /// `byteCount` is 0 or above `maximumFrameBytes`. A full ring is ordinary after a burst, because the device may
+    /// work at its own pace, and no interrupt tells when it has room again: try again after the next wake-up.
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool
 
     /// Hands the oldest waiting frame, without checksum, to `body` and gives its memory back to the device.

@@ -126,18 +126,18 @@ import Testing
     @Test func aFullTransmitRingRefusesAndRecovers() throws {
         var card = try makeCard()
         fake.sendsAtOnce = false
-        for number in 0..<64 { #expect(send(&card, makeFrame(number, 4352))) }
+        for number in 0..<128 { #expect(send(&card, makeFrame(number, 4352))) }
         #expect(!card.transmit(60) { _ in Issue.record("a full ring must not ask for the frame") })
         #expect(card.counters.transmitRefusals == 1)
         fake.sendAll()
-        for number in 64..<128 { #expect(send(&card, makeFrame(number, 4352))) }
+        for number in 128..<256 { #expect(send(&card, makeFrame(number, 4352))) }
         fake.sendAll()
-        #expect(fake.sent == (0..<128).map { makeFrame($0, 4352) })
+        #expect(fake.sent == (0..<256).map { makeFrame($0, 4352) })
     }
 
     @Test func shortFramesArePaddedAndImpossibleOnesRefused() throws {
         var card = try makeCard()
-        for _ in 0..<64 { #expect(send(&card, [UInt8](repeating: 0xff, count: 200))) }
+        for _ in 0..<128 { #expect(send(&card, [UInt8](repeating: 0xff, count: 200))) }
         #expect(send(&card, makeFrame(1, 20)))
         #expect(fake.sent.last == makeFrame(1, 20) + [UInt8](repeating: 0, count: 40))
         #expect(!send(&card, []))

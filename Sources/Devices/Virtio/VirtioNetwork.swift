@@ -18,7 +18,8 @@ enum VirtioNetworkBuffer {
 public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     /// Buffers for frames that arrive while the processor does something else.
     private static var receiveSlots: Int { 128 }
-    private static var transmitSlots: Int { 64 }
+    /// Buffers for frames that are sent before the hypervisor's own thread comes round to take them.
+    private static var transmitSlots: Int { 128 }
     /// Emptied buffers that are given back to the device at once.
     private static var refillBatch: Int { 16 }
     private static var receiveQueue: UInt16 { 0 }
@@ -41,7 +42,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     /// Resets the card and starts it. `receiveVector` is the MSI-X table's entry for received frames, nil when the
     /// wired interrupt is used.
     ///
-    /// Throws `outOfMemory` without 900 KiB to share with the device, and what finding and negotiating throws.
+    /// Throws `outOfMemory` without 1,160 KiB to share with the device, and what finding and negotiating throws.
     public init(
         _ platform: Platform, _ function: PCIFunction, receiveVector: UInt16?, maximumFrameBytes: Int
     ) throws(DeviceError) {
