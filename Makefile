@@ -1,7 +1,7 @@
 # Bare `make` prints the targets. Everything is built into .build; nothing else is written.
 # Host tools and tests share one release build: one set of objects, and simulations run at full speed.
 SWIFT      ?= swift
-SWIFTFLAGS := -c release -Xswiftc -enable-testing --disable-index-store
+SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help

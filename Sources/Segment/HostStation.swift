@@ -26,9 +26,18 @@ public final class HostStation: @unchecked Sendable {
         wakeUp = try WakeUp()
     }
 
-    /// Hands a frame, from its Ethernet header on, to the switch. A frame that the switch cannot take is dropped.
+    /// Hands a frame, from its Ethernet header on, to the switch. A switch that is behind gets a millisecond to catch
+    /// up; a frame that it does not take then is dropped.
     public func send(_ frame: RawSpan) {
-        if case .done = socket.send(frame, to: switchPath) { return }
+        for _ in 0..<10 {
+            switch socket.send(frame, to: switchPath) {
+            case .done: return
+            case .full: usleep(100)
+            case .unreachable:
+                framesDropped += 1
+                return
+            }
+        }
         framesDropped += 1
     }
 

@@ -27,6 +27,14 @@ final class Port {
     /// Whether the port waits for its station to read.
     var isBacklogged: Bool { waitingStart < waiting.count }
 
+    /// Takes the next frame that the station sent, as `DatagramSocket.receive(into:)`.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+        guard let count = socket.receive(into: buffer) else { return nil }
+        // Attaching early lets the station send more than the ten frames that strangers may leave in a queue.
+        if !isAttached { isAttached = socket.attach(to: peer) }
+        return count
+    }
+
     /// Sends a frame to the station, or keeps it when the station is slow. Frames stay in order.
     func transmit(_ frame: RawSpan) {
         if isBacklogged { return keep(frame) }

@@ -65,7 +65,7 @@ struct Switch: ~Copyable {
     /// Takes waiting frames from a port and sends them on their way.
     mutating func receive(from port: Port, now: UInt64) {
         for _ in 0..<Self.burst {
-            guard let count = port.socket.receive(into: buffer.memory) else { return }
+            guard let count = port.receive(into: buffer.memory) else { return }
             guard count >= Self.headerBytes, count <= Limits.maximumFrameBytes else {
                 port.report.malformed += 1
                 continue

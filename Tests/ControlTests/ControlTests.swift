@@ -1,0 +1,134 @@
+import Foundation
+import Logging
+import Testing
+
+@testable import Control
+
+private struct Echo: ControlRequest {
+    static let operation = "echo"
+    typealias Reply = Echo
+    var text: String
+}
+
+private struct Refuse: ControlRequest {
+    static let operation = "refuse"
+    typealias Reply = Done
+}
+
+private struct Hang: ControlRequest {
+    static let operation = "hang"
+    typealias Reply = Done
+}
+
+struct ControlTests {
+    private let path = "/tmp/plurix-control-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).sock"
+
+    private func withServer(_ body: (ControlClient) async throws -> Void) async throws {
+        var server = ControlServer(path: path, logger: Logger(label: "test"))
+        server.on(Echo.self) { $0 }
+        server.on(Refuse.self) { _ in throw Failure(.input, "no") }
+        server.on(Hang.self) { _ in
+            try await Task.sleep(for: .seconds(60))
+            return Done()
+        }
+        let (ready, isReady) = AsyncStream.makeStream(of: Void.self)
+        try await withThrowingTaskGroup { [server] group in
+            group.addTask { try await server.run { isReady.yield() } }
+            for await _ in ready { break }
+            try await body(ControlClient(path: path))
+            group.cancelAll()
+        }
+        unlink(path)
+    }
+
+    @Test(arguments: ["", "line\nbreak", "\u{1F600} ü"], [1, 300_000])
+    func repliesComeBack(piece: String, count: Int) async throws {
+        let text = String(repeating: piece, count: count)
+        try await withServer { client in
+            let reply = try await client.send(Echo(text: text))
+            #expect(reply.text == text)
+        }
+    }
+
+    @Test func manyAtOnce() async throws {
+        try await withServer { client in
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<50 {
+                    group.addTask { try await client.send(Echo(text: "\(number)")).text == "\(number)" }
+                }
+                for try await isRight in group { #expect(isRight) }
+            }
+        }
+    }
+
+    @Test func failuresCross() async throws {
+        try await withServer { client in
+            let failure = await #expect(throws: Failure.self) { try await client.send(Refuse()) }
+            #expect(failure == Failure(.input, "no"))
+        }
+    }
+
+    @Test func silenceTimesOut() async throws {
+        try await withServer { client in
+            let failure = await #expect(throws: Failure.self) {
+                try await client.send(Hang(), limit: .milliseconds(50))
+            }
+            #expect(failure?.kind == .timeout)
+        }
+    }
+
+    @Test func nobodyThere() async throws {
+        let failure = await #expect(throws: Failure.self) { try await ControlClient(path: path).send(Refuse()) }
+        #expect(failure?.kind == .unavailable)
+    }
+
+    @Test func garbageIsAnsweredWithAFailure() throws {
+        #expect(throws: Failure.self) { try ControlLine.operation(of: Data("rubbish".utf8)) }
+        #expect(try ControlLine.operation(of: ControlLine.encode(Echo(text: "a"))) == "echo")
+        #expect(throws: Failure.self) { try ControlLine.decodeAnswer(Done.self, from: Data("{}".utf8)) }
+    }
+}
+
+struct RunDirectoryTests {
+    @Test(arguments: ["plurix", "a", "A-1_b", "123456789012345678901234"])
+    func goodNames(name: String) throws {
+        #expect(try RunDirectory(name: name, base: "/tmp/x").path == "/tmp/x/\(name)")
+    }
+
+    @Test(arguments: ["", "-a", "a/b", "..", "a b", "ü", "1234567890123456789012345"])
+    func badNames(name: String) {
+        let failure = #expect(throws: Failure.self) { try RunDirectory(name: name, base: "/tmp/x") }
+        #expect(failure?.kind == .usage)
+    }
+
+    @Test func tooLongABase() {
+        let failure = #expect(throws: Failure.self) {
+            try RunDirectory(name: "a", base: "/tmp/" + String(repeating: "x", count: 80))
+        }
+        #expect(failure?.kind == .input)
+    }
+
+    @Test func oneHolderOfALock() throws {
+        let path = "/tmp/plurix-lock-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { unlink(path) }
+        let first = try ProcessLock.take(path)
+        let wasFirst = first != nil
+        #expect(wasFirst)
+        #expect(try !isFree(path))
+        _ = consume first
+        #expect(try isFree(path))
+    }
+
+    private func isFree(_ path: String) throws -> Bool { try ProcessLock.take(path) != nil }
+}
+
+struct JSONValueTests {
+    @Test func roundTrip() throws {
+        let text = #"{"a":[1,2.5,"x",null,true],"b":{"c":-9223372036854775808}}"#
+        let value = try JSONDecoder().decode(JSONValue.self, from: Data(text.utf8))
+        #expect(value["a"] == .array([.integer(1), .number(2.5), .string("x"), .null, .boolean(true)]))
+        #expect(value["b"]?["c"] == .integer(.min))
+        let again = try JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(value))
+        #expect(again == value)
+    }
+}

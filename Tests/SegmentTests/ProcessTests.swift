@@ -1,0 +1,53 @@
+import Control
+import Foundation
+import Logging
+import Testing
+import Wire
+
+@testable import Segment
+
+struct ProcessTests {
+    @Test func faultsAndStationsOutliveTheProcess() async throws {
+        let stage = try Stage(stations: 1...1)
+        let directory = stage.directory
+        var faults = SegmentFaults()
+        faults.lossPercent = 5
+        faults.cuts = [SegmentFaults.Cut(1, 3)]
+        try await withProcess(directory) { client in
+            for station in [7, 240] as [UInt8] { _ = try await client.send(SegmentAttach(station: station)) }
+            _ = try await client.send(SegmentSetFaults(faults: faults))
+        }
+        try await withProcess(directory) { client in
+            let status = try await client.send(SegmentStatus())
+            #expect(status.faults == faults)
+            #expect(status.ports.map(\.station) == [7, 240])
+        }
+    }
+
+    @Test func badRequestsAreRefused() async throws {
+        let stage = try Stage(stations: 1...1)
+        try await withProcess(stage.directory) { client in
+            var faults = SegmentFaults()
+            faults.lossPercent = 500
+            let failure = await #expect(throws: Failure.self) { try await client.send(SegmentSetFaults(faults: faults)) }
+            #expect(failure?.kind == .usage)
+            let status = try await client.send(SegmentStatus())
+            #expect(status.faults == SegmentFaults())
+        }
+    }
+
+    /// Runs the segment's process inside this one until `body` is done.
+    private func withProcess(
+        _ directory: RunDirectory, _ body: (ControlClient) async throws -> Void
+    ) async throws {
+        let process = try SegmentProcess(in: directory, logger: Logger(label: "test"))
+        let client = ControlClient(path: directory.segmentSocket)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await process.run() }
+            while (try? await client.send(SegmentStatus())) == nil { try await Task.sleep(for: .milliseconds(2)) }
+            try await body(client)
+            _ = try await client.send(Stop())
+            try await group.waitForAll()
+        }
+    }
+}

@@ -1,0 +1,135 @@
+import Control
+import Foundation
+import Testing
+import Wire
+
+@testable import Segment
+
+struct SegmentTests {
+    private let one = Station(1)
+    private let two = Station(2)
+    private let three = Station(3)
+
+    @Test func unicastReachesOnlyItsTarget() throws {
+        let stage = try Stage(stations: 1...3)
+        let stations = try (1...3).map { try stage.station($0) }
+        let sent = frame(to: two, from: one, bytes: Limits.maximumFrameBytes, mark: 7)
+        stations[0].send(sent)
+        #expect(stations[1].collect(1) == [sent])
+        #expect(stations[2].collect(1, quiet: 50).isEmpty)
+        #expect(stations[0].collect(1, quiet: 50).isEmpty)
+    }
+
+    @Test func broadcastReachesAllOthers() throws {
+        let stage = try Stage(stations: 1...3)
+        let stations = try (1...3).map { try stage.station($0) }
+        let sent = frame(to: .everyone, from: one)
+        stations[0].send(sent)
+        #expect(stations[1].collect(1) == [sent])
+        #expect(stations[2].collect(1) == [sent])
+        #expect(stations[0].collect(1, quiet: 50).isEmpty)
+    }
+
+    @Test func impossibleFramesAreCountedAndDropped() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        for bytes in [0, 1, 13, Limits.maximumFrameBytes + 1, 65_000] {
+            sender.send(frame(to: two, from: one, bytes: bytes))
+        }
+        sender.send(frame(to: Station(9), from: one))
+        sender.send([2, 0, 0, 0, 0, 2] + Array(repeating: 0, count: 54))
+        let shortest = frame(to: two, from: one, bytes: 14)
+        sender.send(shortest)
+        #expect(receiver.collect(1) == [shortest])
+        try stage.wait { $0.ports[0].malformed == 7 }
+        #expect(stage.segment.status.ports[0].framesIn == 3)
+    }
+
+    @Test func aSlowStationLosesNothingWithinTheLimitAndOrderIsKept() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        for mark in 0..<200 { sender.send(frame(to: two, from: one, bytes: 1000, mark: UInt8(mark))) }
+        try stage.wait { $0.ports[0].framesIn == 200 }
+        #expect(receiver.collect(200).map { $0[999] } == (0..<200).map { UInt8($0) })
+    }
+
+    @Test func aStationThatNeverReadsCostsItsFramesOnly() throws {
+        let stage = try Stage(stations: 1...3)
+        let sender = try stage.station(1)
+        let deaf = try stage.station(2)
+        let other = try stage.station(3)
+        for _ in 0..<1000 { sender.send(frame(to: two, from: one)) }
+        sender.send(frame(to: three, from: one, mark: 5))
+        #expect(other.collect(1).count == 1)
+        #expect(stage.segment.status.ports[1].overflowed > 0)
+        #expect(deaf.framesDropped == 0)
+    }
+
+    @Test func aMissingStationIsSkippedAndFoundAgain() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        sender.send(frame(to: two, from: one))
+        try stage.wait { $0.ports[1].unreachable == 1 }
+        for mark in 1...2 as ClosedRange<UInt8> {
+            let receiver = try stage.station(2)
+            sender.send(frame(to: two, from: one, mark: mark))
+            #expect(receiver.collect(1).map(\.last) == [mark])
+        }
+    }
+
+    @Test func aRestartedSwitchGoesOn() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        sender.send(frame(to: two, from: one, mark: 1))
+        #expect(receiver.collect(1).count == 1)
+        try stage.restart(stations: 1...2)
+        sender.send(frame(to: two, from: one, mark: 2))
+        #expect(receiver.collect(1).map(\.last) == [2])
+    }
+
+    @Test func cutAndHeal() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        var faults = SegmentFaults()
+        faults.cuts = [SegmentFaults.Cut(1, 2)]
+        try stage.segment.set(faults)
+        sender.send(frame(to: two, from: one))
+        #expect(receiver.collect(1, quiet: 50).isEmpty)
+        try stage.wait { $0.ports[1].lost == 1 }
+        try stage.segment.set(SegmentFaults())
+        sender.send(frame(to: two, from: one))
+        #expect(receiver.collect(1).count == 1)
+    }
+
+    @Test func delayedFramesArriveAllAndLater() throws {
+        var faults = SegmentFaults()
+        faults.delayMicroseconds = 20_000
+        faults.jitterMicroseconds = 5000
+        faults.duplicationPercent = 100
+        let stage = try Stage(stations: 1...2, faults: faults)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        let clock = ContinuousClock()
+        let start = clock.now
+        for mark in 0..<50 { sender.send(frame(to: two, from: one, mark: UInt8(mark))) }
+        let frames = receiver.collect(100)
+        #expect(clock.now - start >= .milliseconds(20))
+        #expect(frames.count == 100)
+        #expect(Set(frames.map(\.last)).count == 50)
+    }
+
+    @Test func stationsComeAndGo() throws {
+        let stage = try Stage(stations: 1...2)
+        try stage.segment.attach(.arbiter)
+        try stage.segment.attach(.arbiter)
+        #expect(stage.segment.stations == [one, two, .arbiter])
+        stage.segment.detach(two)
+        #expect(stage.segment.stations == [one, .arbiter])
+        #expect(!FileManager.default.fileExists(atPath: stage.directory.switchSocket(2)))
+        #expect(throws: Failure.self) { try stage.segment.attach(.everyone) }
+    }
+}
