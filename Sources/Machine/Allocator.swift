@@ -15,8 +15,12 @@ enum Allocator {
     /// The smallest block; list n holds blocks of this times 2^n.
     private static let smallestBlock: UInt64 = 32
     private static let listCount: UInt64 = 16
-    /// The largest block: 1 MiB.
+    /// The largest block of the heap, 1 MiB; before the rest of the memory is taken (`Machine.takeFreeMemory`), larger
+    /// ones and all above `directBlock` come straight from it, for ever: tables that are sized by the cluster.
     private static let largestBlock: UInt64 = smallestBlock << (listCount - 1)
+    private static let directBlock: UInt64 = 64 << 10
+    /// The list number of a block that is never given back.
+    private static let noList = UInt64.max
 
     nonisolated(unsafe) private static var nucleusNext: UInt64 = 0
     nonisolated(unsafe) private static var nucleusEnd: UInt64 = 0
@@ -46,6 +50,7 @@ enum Allocator {
     /// Returns 0 when the heap in question is used up.
     static func allocate(_ byteCount: UInt64, alignment: UInt64) -> UInt64 {
         let alignment = max(alignment, 16)
+        if byteCount > directBlock, !Machine.isInProgram, let block = allocateDirectly(byteCount) { return block }
         guard byteCount <= largestBlock else { return 0 }
         return Machine.isInProgram
             ? allocateInArena(byteCount, alignment) : allocateInNucleus(byteCount, alignment)
@@ -55,12 +60,20 @@ enum Allocator {
         // The arena forgets its blocks all at once; an address of neither heap is nobody's to free.
         guard address < arenaStart || address >= arenaEnd else { return }
         let list = memoryRead64(address &- headerBytes)
+        guard list != noList else { return }
         guard list < listCount else { Machine.fail("free of what was never allocated") }
         memoryWrite64(address, memoryRead64(lists &+ list &* 8))
         memoryWrite64(lists &+ list &* 8, address)
     }
 
     static func resetArena() { arenaNext = arenaStart }
+
+    private static func allocateDirectly(_ byteCount: UInt64) -> UInt64? {
+        guard let physical = Machine.reserve(byteCount: byteCount &+ headerBytes, alignment: MemoryMap.pageBytes)
+        else { return nil }
+        memoryWrite64(MemoryMap.directMap &+ physical, noList)
+        return MemoryMap.directMap &+ physical &+ headerBytes
+    }
 
     private static func allocateInArena(_ byteCount: UInt64, _ alignment: UInt64) -> UInt64 {
         let address = (arenaNext &+ alignment &- 1) & ~(alignment &- 1)

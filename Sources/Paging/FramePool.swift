@@ -4,18 +4,23 @@ public struct FramePool: Sendable {
 
     /// Frame numbers (physical address ÷ 4096).
     private var free: [UInt32]
-    public private(set) var count: Int
-    public let capacity: Int
+    public private(set) var count = 0
 
-    /// All whole frames of a range of physical memory.
-    public init(_ range: Range<UInt64>) {
+    /// An empty pool with room for the frames of that many bytes.
+    public init(capacityBytes: UInt64) {
+        free = [UInt32](repeating: 0, count: Int(capacityBytes / Self.frameBytes))
+    }
+
+    public var capacity: Int { free.count }
+
+    /// Puts all whole frames of a range of physical memory into the pool; low addresses are handed out first.
+    public mutating func add(_ range: Range<UInt64>) {
         let first = (range.lowerBound + Self.frameBytes - 1) / Self.frameBytes
-        let end = range.upperBound / Self.frameBytes
-        capacity = end > first ? Int(end - first) : 0
-        count = capacity
-        free = [UInt32](repeating: 0, count: capacity)
-        // The highest frames lie at the bottom, so that frames are handed out from low addresses up.
-        for index in 0..<capacity { free[index] = UInt32(end - 1 - UInt64(index)) }
+        var frame = range.upperBound / Self.frameBytes
+        while frame > first {
+            frame -= 1
+            give(frame * Self.frameBytes)
+        }
     }
 
     /// Takes a frame; nil when there is none.

@@ -1,0 +1,75 @@
+import Devices
+import Machine
+import Paging
+import Protocol
+import Wire
+
+extension Nucleus {
+    /// Looks at the card and the clock, once: what has arrived is handled, what is due is done.
+    func poll() {
+        keepReserve()
+        world.card.acknowledgeInterrupt()
+        while receiveOne() {}
+        let now = Machine.nanoseconds()
+        if now >= core.deadline { core.tick(now: now, &world) }
+    }
+
+    /// Handles one frame. It is copied out of the ring first: answering it needs the card.
+    private func receiveOne() -> Bool {
+        var count = 0
+        let isReceived = world.card.receive { bytes in
+            guard bytes.byteCount <= Limits.maximumFrameBytes else { return }
+            count = bytes.byteCount
+            frame.withBytes { $0.copy(bytes, from: 0, count: count, to: 0) }
+        }
+        if count > 0 { frame.withFirst(count) { core.receive($0, now: Machine.nanoseconds(), &world) } }
+        return isReceived
+    }
+
+    /// Sleeps until something has happened, and handles it.
+    func waitForEvent() {
+        armTimer()
+        Machine.waitForInterrupt()
+        poll()
+    }
+
+    /// Handles events until a condition holds.
+    func wait(until condition: () -> Bool) {
+        while !condition() { waitForEvent() }
+    }
+
+    /// Makes the timer interrupt when the core next wants it, but not in a storm.
+    func armTimer() {
+        let now = Machine.nanoseconds()
+        let deadline = max(core.deadline, now + Self.shortestSleep)
+        guard timerAt <= now || deadline < timerAt else { return }
+        let next = min(deadline, now + Self.longestSleep)
+        timerAt = next
+        Machine.armTimer(after: next - now)
+    }
+
+    static let shortestSleep: UInt64 = 100_000
+    static let longestSleep: UInt64 = 1_000_000_000
+
+    /// Frames that must be free for arriving pages: one for each request that may be under way, and some for tables.
+    static let frameReserve = 48
+
+    func keepReserve() {
+        if world.memory.frames.count < Self.frameReserve { _ = freeFrames(Self.frameReserve) }
+    }
+
+    /// Makes that many frames free, by dropping copies that others can produce; false when it cannot.
+    func freeFrames(_ wanted: Int) -> Bool {
+        while world.memory.frames.count < wanted {
+            let core = core
+            guard let page = world.memory.nextVictim({ core.canEvict(PageNumber(UInt32($0))) }) else {
+                guard self.core.preImageCount > 0 else { return false }
+                self.core.releasePreImage(&world)
+                continue
+            }
+            self.core.evicted(PageNumber(UInt32(page)))
+            world.memory.discard(world.memory.remove(page))
+        }
+        return true
+    }
+}

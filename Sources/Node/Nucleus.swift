@@ -1,0 +1,56 @@
+import Devices
+import Heap
+import Kernel
+import Machine
+import Paging
+import Protocol
+import Wire
+
+/// Everything that can change in the nucleus, in one place. There is one nucleus.
+///
+/// Its methods run with interrupts off: in the main loop, in the page-fault hook (a program waits for a page) or in the
+/// interrupt hook (a program computes). They never touch the shared memory's window; only programs do.
+final class Nucleus {
+    let station: Station
+    let sharedPages: Int
+    var core: NodeCore
+    var world: NucleusWorld
+    var frame = [UInt8](repeating: 0, count: Limits.maximumFrameBytes)
+    /// What the running program does, and what came of it.
+    var body = ProgramBody.step
+    var outcome = StepOutcome.wait
+    var commandError: CommandError? = nil
+    var failure = JobFailure("no failure")
+    /// How often the current step has abandoned itself.
+    var attempt: UInt64 = 0
+    /// Steps of programs that were committed: what programs are told as their node's commits.
+    var stepCommits: UInt64 = 0
+    /// For read-ahead: the page that faulted last and how many to fetch with the next in order.
+    var lastFault = -2
+    var ahead = 0
+    /// When the timer will interrupt.
+    var timerAt: UInt64 = 0
+    var registeredIncarnation: UInt32 = 0
+    var registeredEpoch: UInt32 = 0
+
+    init(module: BootModule, core: NodeCore, world: consuming NucleusWorld) {
+        station = module.node
+        sharedPages = Int(module.sharedPages)
+        self.core = core
+        self.world = world
+    }
+
+    /// The shared memory as programs see it.
+    var shared: SharedMemory {
+        SharedMemory(base: UInt(MemoryMap.dataWindow.lowerBound), pageCount: UInt32(sharedPages))
+    }
+
+    /// What a program is told of its node.
+    var programReadings: NodeReadings {
+        NodeReadings(commits: stepCommits, aborts: core.counters.aborts,
+                     pagesFetched: core.counters.pagesFetched, nanoseconds: Machine.nanoseconds())
+    }
+}
+
+/// The nucleus; nil until `Node.start` has made it.
+nonisolated(unsafe) var nucleus: Nucleus? = nil

@@ -1,0 +1,72 @@
+import Devices
+import Machine
+import Paging
+import Protocol
+import Wire
+
+/// The world of the protocol core in the image: the network card, the page tables, the commands of the host.
+struct NucleusWorld: NodeWorld, ~Copyable {
+    var card: NetworkCard<MachinePlatform>
+    var memory: TransactionalMemory<DirectMapHardware>
+    var commands = CommandQueue()
+    var recorder = FlightRecorder()
+    /// The largest frame on this segment, bytes.
+    let maximumFrameBytes: Int
+
+    init(card: consuming NetworkCard<MachinePlatform>, memory: TransactionalMemory<DirectMapHardware>,
+         maximumFrameBytes: Int) {
+        self.maximumFrameBytes = min(maximumFrameBytes, card.maximumFrameBytes)
+        self.card = card
+        self.memory = memory
+    }
+
+    mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        card.transmit(byteCount, fill)
+    }
+
+    mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
+                           _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        let frame = content.handle.map(Self.frame) ?? memory.committedFrame(Int(content.page.index))
+        let hardware = DirectMapHardware()
+        return card.transmit(byteCount) { bytes in
+            hardware.read(frame + UInt64(content.offset), count: content.count, into: &bytes, at: target)
+            fill(&bytes)
+        }
+    }
+
+    // Frames are named by their numbers.
+    private static func frame(_ handle: FrameHandle) -> UInt64 { UInt64(handle.number) * FramePool.frameBytes }
+    private static func handle(_ frame: UInt64) -> FrameHandle {
+        FrameHandle(UInt32(truncatingIfNeeded: frame / FramePool.frameBytes))
+    }
+
+    func isAccessed(_ page: PageNumber) -> Bool { memory.isAccessed(Int(page.index)) }
+    mutating func doom() { memory.doom() }
+
+    mutating func stage() -> FrameHandle? { memory.stage().map(Self.handle) }
+
+    mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
+        memory.fill(Self.frame(handle), at: offset, bytes, from: start, count: count)
+    }
+
+    mutating func clear(_ handle: FrameHandle, at offset: Int, count: Int) {
+        precondition(offset == 0 && count == Limits.pageBytes, "whole frames are cleared")
+        memory.clear(Self.frame(handle))
+    }
+
+    mutating func install(_ handle: FrameHandle, as page: PageNumber) {
+        memory.install(Self.frame(handle), as: Int(page.index))
+    }
+
+    mutating func discard(_ handle: FrameHandle) { memory.discard(Self.frame(handle)) }
+    mutating func drop(_ page: PageNumber) { memory.discard(memory.remove(Int(page.index))) }
+    mutating func retain(_ page: PageNumber) -> FrameHandle { Self.handle(memory.remove(Int(page.index))) }
+    mutating func publish(_ page: PageNumber) -> FrameHandle { Self.handle(memory.publish(Int(page.index))) }
+
+    mutating func accept(_ command: Wire.Command, from frame: RawSpan) { commands.append(command, from: frame) }
+
+    mutating func record(_ event: ProtocolEvent) {
+        recorder.record(event, at: Machine.nanoseconds())
+        Console.announce(event)
+    }
+}

@@ -1,0 +1,100 @@
+import Kernel
+import Machine
+import Paging
+import Protocol
+import Wire
+
+extension Nucleus {
+    /// The node's life: join, enter the node table, then do what the shared memory says, for ever.
+    func live() -> Never {
+        core.start(now: Machine.nanoseconds(), &world)
+        while true {
+            joinAndRegister()
+            runCommands()
+            runNextStep()
+        }
+    }
+
+    /// Waits for membership and enters this incarnation into the node table; again after an epoch, which may have undone
+    /// the entry, and after a rejoin.
+    private func joinAndRegister() {
+        wait { core.phase != .joining }
+        if case .refused = core.phase { Machine.die() }
+        guard registeredIncarnation != core.endpoint.incarnation || registeredEpoch != core.epoch else { return }
+        let epoch = core.epoch
+        guard case .committed = run(.register) else { Machine.fail("the node table cannot be written") }
+        if !core.isReady { announceJoin() }
+        registeredIncarnation = core.endpoint.incarnation
+        registeredEpoch = epoch
+    }
+
+    private func announceJoin() {
+        core.isReady = true
+        core.counters.joinNanoseconds = Machine.nanoseconds()
+        core.counters.joinPageRequests = core.counters.pageRequests
+        core.sendReport(&world)
+        Console.line("READY microseconds=", core.counters.joinNanoseconds / 1000, " pageRequests=",
+                     core.counters.joinPageRequests)
+    }
+
+    /// Does what the host has asked for, each command as a transaction of its own.
+    private func runCommands() {
+        while world.commands.count > 0 {
+            let command = world.commands.head
+            if command.verb == .powerOff { powerOff(command) }
+            commandError = nil
+            switch run(.command) {
+            case .committed(let time):
+                core.reply(command.identifier, .done, time: time, &world)
+            case .undone, .trapped:
+                core.reply(command.identifier, .refused, time: core.applied, &world)
+            }
+            world.commands.removeFirst()
+        }
+    }
+
+    /// Leaves the cluster: everything that this node has committed is saved first, if the arbiter can.
+    private func powerOff(_ command: Wire.Command) -> Never {
+        core.idle(now: Machine.nanoseconds(), &world)
+        let last = core.applied
+        let end = Machine.nanoseconds() + 2_000_000_000
+        wait { core.saved >= last || Machine.nanoseconds() >= end }
+        core.reply(command.identifier, .done, time: core.applied, &world)
+        Machine.write(serial: "OFF the host asked this node to leave\n")
+        Machine.die()
+    }
+
+    /// Runs the next step of the current job, or sleeps until there may be one.
+    private func runNextStep() {
+        switch run(.step) {
+        case .committed:
+            attempt = 0
+            stepCommits += 1
+            if outcome == .wait { sleepUntilChange() }
+        case .undone:
+            if case .failed(let reason) = outcome {
+                failure = JobFailure(reason)
+                endPart()
+            } else {
+                attempt += 1
+            }
+        case .trapped:
+            endPart()
+        }
+    }
+
+    private func endPart() {
+        attempt = 0
+        _ = run(.recordFailure)
+    }
+
+    /// Sleeps until a page that the last step read has changed, the host asks for something, or history has.
+    private func sleepUntilChange() {
+        world.memory.watch()
+        core.idle(now: Machine.nanoseconds(), &world)
+        wait {
+            world.memory.hasChanged || world.commands.count > 0 || core.phase != .member
+                || core.epoch != registeredEpoch || core.endpoint.incarnation != registeredIncarnation
+        }
+    }
+}

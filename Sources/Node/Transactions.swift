@@ -1,0 +1,132 @@
+import Heap
+import Kernel
+import Machine
+import Paging
+import Programs
+import Protocol
+import Wire
+
+/// What a program is entered for. Each is one transaction.
+enum ProgramBody {
+    /// The next step of the current job.
+    case step
+    /// The host's oldest waiting command.
+    case command
+    /// Sets up the memory if it is fresh, and enters this node into the node table.
+    case register
+    /// Ends the job because this node's part failed.
+    case recordFailure
+}
+
+/// How a transaction ended.
+enum TransactionEnd: Equatable {
+    case committed(GlobalTime)
+    /// It undid itself (`outcome` says why).
+    case undone
+    /// It trapped; `failure` says where.
+    case trapped
+}
+
+extension Nucleus {
+    /// Runs a body as a transaction until it commits, gives up or traps; conflicts run it again.
+    func run(_ body: ProgramBody) -> TransactionEnd {
+        self.body = body
+        while true {
+            begin()
+            switch Machine.enter(runProgramBody, 0) {
+            case 0:
+                if body == .step, isGivenUp(outcome) { return undo() }
+                if body == .command, commandError != nil { return undo() }
+                if let time = commit() { return .committed(time) }
+                undoForConflict()
+            case AbortCode.conflict:
+                undoForConflict()
+            case AbortCode.tooLarge:
+                failure = JobFailure("the transaction is larger than the node's memory: use a larger --memory")
+                _ = undo()
+                return .trapped
+            default:
+                _ = undo()
+                return .trapped
+            }
+        }
+    }
+
+    private func isGivenUp(_ outcome: StepOutcome) -> Bool {
+        switch outcome {
+        case .again, .wait: false
+        case .abandon, .failed: true
+        }
+    }
+
+    private func begin() {
+        while !core.begin(now: Machine.nanoseconds(), &world) { waitForEvent() }
+        world.memory.begin()
+        Machine.resetArena()
+        armTimer()
+    }
+
+    /// Nil when others' commits have doomed the transaction.
+    private func commit() -> GlobalTime? {
+        while true {
+            switch core.commit(now: Machine.nanoseconds(), &world) {
+            case .committed(let time):
+                world.memory.committed()
+                return time
+            case .doomed: return nil
+            case .waiting: waitForEvent()
+            }
+        }
+    }
+
+    private func undoForConflict() {
+        world.memory.abort()
+        core.abort(isConflict: true)
+    }
+
+    private func undo() -> TransactionEnd {
+        world.memory.abort()
+        core.abort(isConflict: false)
+        return .undone
+    }
+}
+
+/// The program's side: on the program stack, interrupts on, free to touch the shared memory. It reads the nucleus and
+/// leaves its outcome there with its last store.
+@c func runProgramBody(_ argument: UInt64) {
+    guard let nucleus else { return }
+    let node = UInt32(nucleus.station.number)
+    let memory = nucleus.shared
+    switch nucleus.body {
+    case .step:
+        nucleus.outcome = JobRunner<ProgramTable>.runStep(memory, node: node, attempt: nucleus.attempt,
+                                                          readings: nucleus.programReadings)
+    case .command:
+        nucleus.commandError = performCommand(memory, nucleus)
+    case .register:
+        register(memory, node, nucleus)
+    case .recordFailure:
+        JobRunner<ProgramTable>.recordFailure(memory, node: node, nucleus.failure, readings: nucleus.programReadings)
+    }
+}
+
+private func performCommand(_ memory: SharedMemory, _ nucleus: Nucleus) -> CommandError? {
+    nucleus.world.commands.withPayload { payload in
+        do throws(CommandError) {
+            try Kernel.Command.perform(payload, on: memory)
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// Any node may find the memory fresh, also after an epoch has undone its set-up; transactions see to it that one does it.
+private func register(_ memory: SharedMemory, _ node: UInt32, _ nucleus: Nucleus) {
+    if Root(memory) == nil { SystemLayout.initialise(memory) }
+    let readings = nucleus.programReadings
+    let incarnation = UInt64(nucleus.core.endpoint.incarnation)
+    if NodeEntry(of: node, in: memory)?.incarnation == incarnation { return }
+    NodeEntry(node: node, incarnation: incarnation, joinMicroseconds: readings.nanoseconds / 1000,
+              joinPageRequests: nucleus.core.counters.pageRequests).store(in: memory)
+}
