@@ -61,13 +61,12 @@ extension Nucleus {
     /// Makes that many frames free, by dropping copies that others can produce; false when it cannot.
     func freeFrames(_ wanted: Int) -> Bool {
         while world.memory.frames.count < wanted {
-            let core = core
             guard let page = world.memory.nextVictim({ core.canEvict(PageNumber(UInt32($0))) }) else {
-                guard self.core.preImageCount > 0 else { return false }
-                self.core.releasePreImage(&world)
+                guard core.preImageCount > 0 else { return false }
+                core.releasePreImage(&world)
                 continue
             }
-            self.core.evicted(PageNumber(UInt32(page)))
+            core.evicted(PageNumber(UInt32(page)))
             world.memory.discard(world.memory.remove(page))
         }
         return true

@@ -16,9 +16,8 @@ enum Node {
         let core = NodeCore(module: module, build: build(), writeLimit: limits.writeLimit,
                             preImageLimit: limits.preImageLimit)
         let memory = makeMemory(pageCount: Int(module.sharedPages), writeLimit: limits.writeLimit)
-        let made = Nucleus(module: module, core: core,
-                           world: NucleusWorld(card: card, memory: memory,
-                                               maximumFrameBytes: Int(module.maximumFrameBytes)))
+        let world = NucleusWorld(card: card, memory: consume memory, maximumFrameBytes: Int(module.maximumFrameBytes))
+        let made = Nucleus(module: module, core: consume core, world: world)
         nucleus = made
         Machine.announceReady()
         made.live()
@@ -65,7 +64,7 @@ enum Node {
         guard let window = PageWindow(hardware, base: MemoryMap.dataWindow.lowerBound, pageCount: pageCount,
                                       rootTable: Machine.rootTable, frames: &frames)
         else { Machine.fail("no memory for the shared memory's tables: use a larger --memory") }
-        return TransactionalMemory(hardware, window: window, frames: frames, writeLimit: writeLimit)
+        return TransactionalMemory(hardware, window: consume window, frames: consume frames, writeLimit: writeLimit)
     }
 }
 

@@ -33,7 +33,8 @@ final class Nucleus {
     var registeredIncarnation: UInt32 = 0
     var registeredEpoch: UInt32 = 0
 
-    init(module: BootModule, core: NodeCore, world: consuming NucleusWorld) {
+    /// Takes the core over: a second copy of its tables would be copied at the first change.
+    init(module: BootModule, core: consuming NodeCore, world: consuming NucleusWorld) {
         station = module.node
         sharedPages = Int(module.sharedPages)
         self.core = core

@@ -13,7 +13,7 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     /// The largest frame on this segment, bytes.
     let maximumFrameBytes: Int
 
-    init(card: consuming NetworkCard<MachinePlatform>, memory: TransactionalMemory<DirectMapHardware>,
+    init(card: consuming NetworkCard<MachinePlatform>, memory: consuming TransactionalMemory<DirectMapHardware>,
          maximumFrameBytes: Int) {
         self.maximumFrameBytes = min(maximumFrameBytes, card.maximumFrameBytes)
         self.card = card
