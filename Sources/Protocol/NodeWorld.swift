@@ -60,8 +60,15 @@ public protocol NodeWorld: ~Copyable {
     mutating func publish(_ page: PageNumber) -> FrameHandle
     /// A command of the host; its payload is in `frame`. The world runs it as a transaction and answers with `reply`.
     mutating func accept(_ command: Command, from frame: RawSpan)
+    /// An epoch has undone every commit later than `time`: what waits for them to be saved, and what devices hold of
+    /// them, goes back too [P3]. Called before anything that the new epoch saved is announced.
+    mutating func rollback(to time: GlobalTime)
     /// Something worth keeping in the flight recorder.
     mutating func record(_ event: ProtocolEvent)
+}
+
+extension NodeWorld where Self: ~Copyable {
+    public mutating func rollback(to time: GlobalTime) {}
 }
 
 /// What the flight recorder keeps of the protocol.

@@ -1,1 +1,0 @@
-// The room Simulation: see the reading order in README.md.

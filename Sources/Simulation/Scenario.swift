@@ -1,0 +1,153 @@
+import Wire
+
+/// Which kinds of trouble a run may have.
+public struct Trouble: OptionSet, Sendable {
+    public let rawValue: UInt32
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+
+    public static let loss = Trouble(rawValue: 1)
+    public static let duplication = Trouble(rawValue: 2)
+    public static let reordering = Trouble(rawValue: 4)
+    public static let eviction = Trouble(rawValue: 8)
+    public static let pauses = Trouble(rawValue: 16)
+    public static let crashes = Trouble(rawValue: 32)
+    public static let partitions = Trouble(rawValue: 64)
+    public static let arbiterKills = Trouble(rawValue: 128)
+    /// Frames that arrive seconds late.
+    public static let ghosts = Trouble(rawValue: 256)
+    /// Frames with flipped bits, and frames of others played again.
+    public static let hostility = Trouble(rawValue: 512)
+    public static let none: Trouble = []
+    public static let all = Trouble(rawValue: 1023)
+}
+
+/// One entry of the fault script.
+enum Fault {
+    case crash(Int)
+    case boot(Int)
+    /// The host tells the arbiter that the machine is gone.
+    case report(Int)
+    case pause(Int, nanoseconds: UInt64)
+    /// Frames from a station to another vanish.
+    case cut(UInt8, UInt8)
+    case heal
+    case killArbiter
+    case startArbiter
+    case resume(Int)
+    case pauseArbiter(nanoseconds: UInt64)
+    case resumeArbiter
+    /// Faults stop: the network heals, everyone who is down is started.
+    case calm
+    /// Programs stop; everything settles.
+    case rest
+    case end
+}
+
+/// Everything about a run that its seed decides.
+struct Scenario {
+    var nodes: Int
+    var layout: Layout
+    var maximumFrameBytes: UInt16
+    var latency: (low: UInt64, high: UInt64)
+    var lossPerMille = 0
+    var duplicationPerMille = 0
+    var reorderPerMille = 0
+    var reorderMaximum: UInt64 = 0
+    var ghostPerMille = 0
+    var hostilePerMille = 0
+    var evictionPerMille = 0
+    var think: (low: UInt64, high: UInt64)
+    var script: [(time: UInt64, fault: Fault)] = []
+
+    static let second: UInt64 = 1_000_000_000
+    static let millisecond: UInt64 = 1_000_000
+    /// After the calm, everyone must have committed again within this.
+    static let recovery = 12 * second
+    /// After the programs have stopped, all must have settled within this.
+    static let settling = 4 * second
+
+    init(_ random: inout Generator, _ trouble: Trouble, nodes fixed: Int?) {
+        nodes = fixed ?? 1 + random.below(5)
+        layout = Layout(accounts: 2 + random.below(7), registers: random.below(5),
+                        bulk: random.chance(60) ? 321 + random.below(400) : 0)
+        maximumFrameBytes = random.chance(500) ? UInt16(Limits.maximumFrameBytes) : UInt16(Limits.standardFrameBytes)
+        let base = random.between(5_000, 200_000)
+        latency = (base, base + random.between(0, base))
+        let pace = random.between(50_000, 4_000_000)
+        think = (random.chance(200) ? 0 : pace / 10, pace)
+        if trouble.contains(.loss) && random.chance(700) { lossPerMille = random.below(random.chance(300) ? 300 : 60) }
+        if trouble.contains(.duplication) && random.chance(600) { duplicationPerMille = random.below(500) }
+        if trouble.contains(.reordering) && random.chance(600) {
+            reorderPerMille = random.below(300)
+            reorderMaximum = random.between(10_000, 20 * Self.millisecond)
+        }
+        if trouble.contains(.ghosts) && random.chance(400) { ghostPerMille = 1 + random.below(15) }
+        if trouble.contains(.hostility) && random.chance(300) { hostilePerMille = 1 + random.below(20) }
+        if trouble.contains(.eviction) && random.chance(500) { evictionPerMille = random.below(200) }
+        writeScript(&random, trouble)
+    }
+
+    /// The time at which the faults stop.
+    private(set) var calm: UInt64 = 0
+
+    private mutating func writeScript(_ random: inout Generator, _ trouble: Trouble) {
+        let length = random.between(700 * Self.millisecond, 3 * Self.second)
+        for node in 0..<nodes {
+            let isLate = node > 0 && random.chance(300)
+            script.append((isLate ? random.below(Int(length)).asTime : random.between(0, 2 * Self.millisecond), .boot(node)))
+        }
+        let disasters = trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills]) ? 0 : random.below(6)
+        for _ in 0..<disasters { addDisaster(&random, trouble, at: random.between(20 * Self.millisecond, length)) }
+        calm = length
+        script.append((calm, .calm))
+        script.sort { $0.time < $1.time }
+    }
+
+    private mutating func addDisaster(_ random: inout Generator, _ trouble: Trouble, at time: UInt64) {
+        let node = random.below(nodes)
+        switch random.below(8) {
+        case 0, 1:
+            guard trouble.contains(.pauses) else { return }
+            let length = random.chance(700) ? random.between(1, 100) : random.between(100, 3000)
+            if random.chance(200) {
+                script.append((time, .pauseArbiter(nanoseconds: length * Self.millisecond)))
+            } else {
+                script.append((time, .pause(node, nanoseconds: length * Self.millisecond)))
+            }
+        case 2, 3, 4:
+            guard trouble.contains(.crashes) else { return }
+            script.append((time, .crash(node)))
+            if random.chance(700) {
+                script.append((time + random.between(1, 400) * Self.millisecond, .report(node)))
+            }
+            if random.chance(700) {
+                script.append((time + random.between(1, 900) * Self.millisecond, .boot(node)))
+            }
+        case 5, 6:
+            guard trouble.contains(.partitions) else { return }
+            addPartition(&random, at: time)
+        default:
+            guard trouble.contains(.arbiterKills) else { return }
+            script.append((time, .killArbiter))
+            script.append((time + random.between(1, 700) * Self.millisecond, .startArbiter))
+        }
+    }
+
+    /// Cuts the segment in two, or one way only.
+    private mutating func addPartition(_ random: inout Generator, at time: UInt64) {
+        let stations = (1...nodes).map { UInt8($0) } + [Station.arbiter.number]
+        let side = stations.filter { _ in random.chance(500) }
+        let isOneWay = random.chance(250)
+        for a in stations where side.contains(a) {
+            for b in stations where !side.contains(b) {
+                script.append((time, .cut(a, b)))
+                if !isOneWay { script.append((time, .cut(b, a))) }
+            }
+        }
+        script.append((time + random.between(1, 2500) * Self.millisecond, .heal))
+    }
+}
+
+extension Int {
+    fileprivate var asTime: UInt64 { UInt64(self) }
+}

@@ -1,0 +1,54 @@
+import Protocol
+import Wire
+
+/// The arbiter of a run: the real state machine, killed and started again over what its disk kept.
+final class SimulatedArbiter {
+    var core: Arbiter
+    var store: ArbiterStore
+    var isAlive = false
+    var pausedUntil: UInt64 = 0
+    var ring: [Frame] = []
+    var wakeGeneration: UInt64 = 0
+    var diary: [String] = []
+    private var random: Generator
+
+    init(sharedPages: Int, maximumFrameBytes: Int, random: Generator) {
+        var random = random
+        store = ArbiterStore(disk: ArbiterDisk(sharedPages: sharedPages), maximumFrameBytes: maximumFrameBytes,
+                             random: random.split())
+        core = Self.makeCore(store, nonce: random.next())
+        self.random = random
+    }
+
+    private static func makeCore(_ store: ArbiterStore, nonce: UInt64) -> Arbiter {
+        Arbiter(cluster: Simulation.cluster, key: Simulation.key, build: Simulation.build, state: store.disk.state,
+                nonce: nonce, logEntries: 4096, logWords: 1 << 16)
+    }
+
+    /// Starts from the disk alone.
+    func boot(now: UInt64, _ checker: Checker) {
+        store = ArbiterStore(disk: store.disk, maximumFrameBytes: store.maximumFrameBytes, random: random.split())
+        core = Self.makeCore(store, nonce: random.next())
+        isAlive = true
+        pausedUntil = 0
+        ring = []
+        core.start(now: now, &store)
+        follow(checker)
+    }
+
+    func kill() {
+        isAlive = false
+        store.outbox = []
+    }
+
+    func follow(_ checker: Checker) {
+        for event in store.events {
+            switch event {
+            case .saved(let time): checker.saved(time, image: store.disk.image)
+            case .opened(let record): checker.opened(record)
+            case .notice(let notice): diary.append("\(notice)")
+            }
+        }
+        store.events.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,273 @@
+import Protocol
+import Wire
+
+/// One node: the real protocol core over a simulated memory, and a program that runs transactions without end.
+final class SimulatedNode {
+    let station: Station
+    let workload: Workload
+    var core: NodeCore
+    var memory: NodeMemory
+    var isAlive = false
+    /// The frames that arrive are kept in a small ring until then.
+    var pausedUntil: UInt64 = 0
+    var ring: [Frame] = []
+    /// What the node's clock lost by pauses.
+    var clockLag: UInt64 = 0
+    var wakeGeneration: UInt64 = 0
+    var mayBegin = true
+    var isListening = false
+    var think: (low: UInt64, high: UInt64)
+    var random: Generator
+    private var runningStep: RunningStep?
+    private var nextAt: UInt64 = 0
+    private var isHeapKnown = false
+    /// Commit times whose output waits for their being saved [P1].
+    private var outputs: [GlobalTime] = []
+    private(set) var commits = 0
+    private(set) var aborts = 0
+    private(set) var lastCommitAt: UInt64 = 0
+    /// What the core has told, in words, while somebody listens.
+    var diary: [String] = []
+    private var stampBase: UInt64 = 0
+    /// How far the core has told that it has applied.
+    private var reached = GlobalTime.zero
+
+    /// A transaction under way.
+    struct RunningStep {
+        var step: Step?
+        var pages: [PageNumber]
+        var position = 0
+        var hasWritten = false
+        var resumeAt: UInt64
+        var reads: [Access] = []
+        var writes: [Access] = []
+        var isComputingLong = false
+    }
+
+    init(station: Station, module: BootModule, workload: Workload, think: (low: UInt64, high: UInt64), tuning: Tuning,
+         random: Generator) {
+        self.station = station
+        self.workload = workload
+        self.think = think
+        self.random = random
+        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: 4096,
+                        logEntries: 1024, logWords: 1 << 15, tuning: tuning)
+        memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
+                            maximumFrameBytes: Int(module.maximumFrameBytes))
+    }
+
+    /// A boot: everything that was in memory is gone.
+    func boot(_ module: BootModule, tuning: Tuning, now: UInt64) {
+        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: 4096,
+                        logEntries: 1024, logWords: 1 << 15, tuning: tuning)
+        memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
+                            maximumFrameBytes: Int(module.maximumFrameBytes))
+        isAlive = true
+        runningStep = nil
+        nextAt = now
+        isHeapKnown = false
+        outputs = []
+        ring = []
+        pausedUntil = 0
+        core.start(now: clock(now), &memory)
+    }
+
+    func clock(_ now: UInt64) -> UInt64 { now - clockLag }
+
+    /// When the node wants to look at the clock again.
+    func deadline(_ now: UInt64) -> UInt64 {
+        var next = core.deadline == .max ? UInt64.max : core.deadline + clockLag
+        if core.phase == .member {
+            if let runningStep { if runningStep.resumeAt > now { next = min(next, runningStep.resumeAt) } }
+            else if mayBegin && nextAt > now { next = min(next, nextAt) }
+        }
+        return next
+    }
+
+    // MARK: The program
+
+    /// Goes on with the program as far as it comes at this moment.
+    func run(_ now: UInt64, _ checker: Checker) {
+        guard isAlive else { return }
+        follow(checker)
+        guard core.phase == .member else {
+            if runningStep != nil { abort(now, checker) }
+            return
+        }
+        var isMoving = true
+        while isMoving { isMoving = advance(now, checker) }
+        follow(checker)
+    }
+
+    private func advance(_ now: UInt64, _ checker: Checker) -> Bool {
+        guard let current = runningStep else { return begin(now) }
+        guard current.resumeAt <= now else { return false }
+        if core.isDoomed {
+            abort(now, checker)
+            return false
+        }
+        if current.position < current.pages.count { return read(current.pages[current.position], now, checker) }
+        if current.step == nil { return plan(now) }
+        if !current.hasWritten { return write(now, checker) }
+        return commit(now, checker)
+    }
+
+    private func begin(_ now: UInt64) -> Bool {
+        guard mayBegin else {
+            core.idle(now: clock(now), &memory)
+            return false
+        }
+        guard nextAt <= now, core.begin(now: clock(now), &memory) else { return false }
+        memory.finish()
+        var next = RunningStep(step: nil, pages: [Layout.control(station)], resumeAt: now)
+        if !isHeapKnown {
+            next.step = core.isPrimary ? .makeHeap : .waitForHeap
+        } else if random.chance(150) {
+            next.step = random.chance(500) ? .audit : .auditCounter
+        }
+        if let step = next.step { next.pages = workload.reads(of: step, at: station) }
+        runningStep = next
+        stampBase &+= 1 << 12
+        return true
+    }
+
+    private func read(_ page: PageNumber, _ now: UInt64, _ checker: Checker) -> Bool {
+        guard core.isPresent(page) else {
+            core.fetch(page, ahead: random.below(4) == 0 ? 7 : 0, now: clock(now), &memory)
+            return false
+        }
+        let isFirst = !memory.isAccessed(page)
+        let content = memory.read(page)
+        if isFirst || runningStep?.reads.contains(where: { $0.page == page }) == false {
+            if !Workload.isWhole(content) { checker.fail("n\(station.number) read a torn page \(page.index)") }
+            runningStep?.reads.append(Access(page: page, stamp: content[0]))
+        } else if runningStep?.reads.first(where: { $0.page == page })?.stamp != content[0] {
+            checker.fail("n\(station.number) read page \(page.index) twice and differently")
+        }
+        runningStep?.position += 1
+        pauseABit(now)
+        return true
+    }
+
+    /// A program computes between its accesses, mostly shortly.
+    private func pauseABit(_ now: UInt64) {
+        if random.chance(200) { runningStep?.resumeAt = now + random.between(100, 20_000) }
+        if random.chance(3) { runningStep?.resumeAt = now + random.between(100_000, 5_000_000) }
+    }
+
+    private func plan(_ now: UInt64) -> Bool {
+        let done = memory.read(Layout.control(station))[1]
+        let step = workload.step(of: station, after: done)
+        runningStep?.step = step
+        runningStep?.pages = workload.reads(of: step, at: station)
+        return true
+    }
+
+    private func write(_ now: UInt64, _ checker: Checker) -> Bool {
+        guard let current = runningStep, let step = current.step else { return false }
+        if step == .makeHeap || step == .waitForHeap, memory.read(Layout.root)[1] == 1 {
+            isHeapKnown = true
+            runningStep?.hasWritten = true
+            return true
+        }
+        if step == .makeHeap {
+            for index in 0..<workload.layout.accounts where !core.isPresent(workload.layout.account(index)) {
+                core.fetch(workload.layout.account(index), ahead: 0, now: clock(now), &memory)
+                return false
+            }
+        }
+        // A page that was read may have been evicted since: it is fetched again before it is written.
+        if step != .makeHeap {
+            for page in current.pages where !core.isPresent(page) {
+                core.fetch(page, ahead: 0, now: clock(now), &memory)
+                return false
+            }
+        }
+        guard let writes = workload.writes(of: step, at: station, { memory.read($0) }) else {
+            checker.fail("n\(station.number) saw a broken invariant in \(step)")
+            runningStep?.hasWritten = true
+            return true
+        }
+        for (place, (page, content)) in writes.enumerated() {
+            var content = content
+            let stamp = UInt64(station.number) << 56 | stampBase &+ UInt64(place)
+            Workload.stamp(&content, stamp)
+            guard core.recordWrite(page) else {
+                checker.fail("n\(station.number) may not write \(writes.count) pages")
+                break
+            }
+            memory.write(page, content)
+            runningStep?.writes.append(Access(page: page, stamp: stamp))
+        }
+        runningStep?.hasWritten = true
+        pauseABit(now)
+        return true
+    }
+
+    private func commit(_ now: UInt64, _ checker: Checker) -> Bool {
+        guard let current = runningStep else { return false }
+        switch core.commit(now: clock(now), &memory) {
+        case .waiting: return false
+        case .doomed:
+            abort(now, checker)
+            return false
+        case .committed(let time):
+            if current.writes.isEmpty {
+                checker.checkReads(current.reads, at: time.raw, "reader n\(station.number)")
+            } else {
+                checker.committed(CommitRecord(time: time, node: station, incarnation: core.endpoint.incarnation,
+                                               writes: current.writes), reads: current.reads)
+                commits += 1
+                lastCommitAt = now
+            }
+            outputs.append(time)
+            memory.finish()
+            runningStep = nil
+            nextAt = now + random.between(think.low, think.high)
+            return false
+        }
+    }
+
+    private func abort(_ now: UInt64, _ checker: Checker) {
+        if let current = runningStep { checker.checkSnapshot(current.reads, "aborted n\(station.number)") }
+        memory.finish()
+        core.abort(isConflict: true)
+        aborts += 1
+        runningStep = nil
+        nextAt = now + random.between(1_000, 20_000) * UInt64(min(core.losses, 8))
+    }
+
+    // MARK: What the core has told
+
+    private func follow(_ checker: Checker) {
+        for news in memory.news {
+            if isListening { diary.append("\(news)") }
+            switch news {
+            case .rollback(let time):
+                outputs.removeAll { $0 > time }
+                isHeapKnown = false
+                reached = min(reached, time)
+            case .event(.joined(_, let applied)): reached = applied
+            case .event(.applied(let time, _)), .event(.committed(let time, _)):
+                checker.applied(time, after: reached, at: station)
+                reached = time
+            case .event(.installed(let page, let version)):
+                if let content = memory.content(of: page) {
+                    if !Workload.isWhole(content) { checker.fail("n\(station.number) holds a torn page \(page.index)") }
+                    checker.installed(page, version, stamp: content[0], at: station)
+                }
+            case .event: break
+            }
+        }
+        memory.news.removeAll(keepingCapacity: true)
+        while let first = outputs.first, first <= core.saved {
+            checker.left(first)
+            outputs.removeFirst()
+        }
+    }
+
+    var activity: String { runningStep.map { "\($0.step.map { "\($0)" } ?? "planning") at \($0.position)" } ?? "idle" }
+
+    /// Memory that nobody accounts for any more.
+    var leakedFrames: Int { memory.frames.used - memory.presentCount - core.preImageCount }
+}

@@ -1,0 +1,192 @@
+import Protocol
+import Wire
+
+/// One run of a cluster, decided by a seed: real protocol cores over a simulated network, memory, disk and clock.
+public final class Simulation {
+    static let build = BuildIdentifier(low: 0x504C_5552, high: 0x4958)
+    static let cluster: UInt64 = 0xC1
+    static let key = SipHash.Key(low: 0x0706_0504_0302_0100, high: 0x0F0E_0D0C_0B0A_0908)
+
+    let seed: UInt64
+    var random: Generator
+    let scenario: Scenario
+    var queue = EventQueue()
+    var network: Network
+    var nodes: [SimulatedNode]
+    var arbiter: SimulatedArbiter
+    var checker: Checker
+    var trace = SHA256()
+    var now: UInt64 = 0
+    var events = 0
+    var phase = Phase.faults
+    var calmCommits: [Int] = []
+    var isEnded = false
+    let stations: [UInt8]
+    public var log: ((String) -> Void)?
+
+    enum Phase { case faults, recovery, settling }
+
+    /// Runs a seed to its verdict.
+    public static func run(seed: UInt64, trouble: Trouble = .all, nodes: Int? = nil,
+                           log: ((String) -> Void)? = nil) -> Verdict {
+        let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes)
+        simulation.log = log
+        for node in simulation.nodes { node.isListening = log != nil }
+        return simulation.run()
+    }
+
+    init(seed: UInt64, trouble: Trouble, nodes count: Int?) {
+        self.seed = seed
+        random = Generator(seed)
+        _ = random.next()
+        var draw = random.split()
+        scenario = Scenario(&draw, trouble, nodes: count)
+        network = Network(scenario, random: random.split())
+        stations = (1...scenario.nodes).map { UInt8($0) } + [Station.arbiter.number]
+        checker = Checker(sharedPages: scenario.layout.sharedPages)
+        nodes = []
+        let workload = Workload(layout: scenario.layout, seed: random.next())
+        for index in 0..<scenario.nodes {
+            let node = Station(UInt8(index + 1))
+            nodes.append(SimulatedNode(
+                station: node, module: Self.module(node, nonce: 1, scenario), workload: workload, think: scenario.think,
+                tuning: Tuning(), random: random.split()))
+        }
+        arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
+                                   maximumFrameBytes: Int(scenario.maximumFrameBytes), random: random.split())
+        for entry in scenario.script { queue.insert(.fault(entry.fault), at: entry.time) }
+    }
+
+    static func module(_ node: Station, nonce: UInt64, _ scenario: Scenario) -> BootModule {
+        BootModule(cluster: cluster, key: key, nonce: nonce, sharedPages: UInt32(scenario.layout.sharedPages),
+                   maximumFrameBytes: scenario.maximumFrameBytes, node: node)
+    }
+
+    func run() -> Verdict {
+        arbiter.boot(now: 0, checker)
+        finish(arbiterAt: 0)
+        while !isEnded, checker.failures.isEmpty, let (time, event) = queue.removeFirst() {
+            now = time
+            perform(event)
+            if events > Self.eventLimit { checker.fail("more than \(Self.eventLimit) frames: a storm") }
+        }
+        return verdict()
+    }
+
+    static let eventLimit = 2_000_000
+
+    private func perform(_ event: Event) {
+        switch event {
+        case .deliver(let frame, let station): deliver(frame, to: station)
+        case .wake(let station, let generation): wake(station, generation)
+        case .fault(let fault): perform(fault)
+        }
+    }
+
+    private func deliver(_ frame: Frame, to station: UInt8) {
+        if station == Station.arbiter.number {
+            guard arbiter.isAlive else { return }
+            if arbiter.pausedUntil > now {
+                if arbiter.ring.count < Self.ringFrames { arbiter.ring.append(frame) }
+                return
+            }
+            count(frame, station)
+            let bytes = frame.bytes
+            arbiter.core.receive(bytes.span.bytes, now: now, &arbiter.store)
+            finish(arbiterAt: now)
+        } else {
+            let node = nodes[Int(station) - 1]
+            guard node.isAlive else { return }
+            if node.pausedUntil > now {
+                if node.ring.count < Self.ringFrames { node.ring.append(frame) }
+                return
+            }
+            count(frame, station)
+            let bytes = frame.bytes
+            node.core.receive(bytes.span.bytes, now: node.clock(now), &node.memory)
+            finish(node)
+        }
+    }
+
+    /// Frames that a paused machine's card takes in.
+    static let ringFrames = 64
+
+    private func count(_ frame: Frame, _ station: UInt8) {
+        events += 1
+        trace.absorb(now)
+        trace.absorb(UInt64(station) << 32 | UInt64(frame.bytes.count))
+        let bytes = frame.bytes
+        if bytes.count >= Limits.headerBytes { trace.absorb(bytes.span.bytes.load(UInt64.self, at: 56)) }
+        if let log { log("\(now) \(describe(frame)) -> \(name(station))") }
+    }
+
+    private func wake(_ station: UInt8, _ generation: UInt64) {
+        if station == Station.arbiter.number {
+            guard arbiter.isAlive, arbiter.wakeGeneration == generation else { return }
+            if arbiter.pausedUntil > now { return }
+            arbiter.core.tick(now: now, &arbiter.store)
+            finish(arbiterAt: now)
+        } else {
+            let node = nodes[Int(station) - 1]
+            guard node.isAlive, node.wakeGeneration == generation, node.pausedUntil <= now else { return }
+            node.core.tick(now: node.clock(now), &node.memory)
+            finish(node)
+        }
+    }
+
+    /// After each event at a node: its program goes on, its frames leave, its next look at the clock is set.
+    func finish(_ node: SimulatedNode) {
+        evict(node)
+        node.run(now, checker)
+        if let log { for text in node.diary { log("\(now) n\(node.station.number): \(text)") } }
+        node.diary.removeAll(keepingCapacity: true)
+        for frame in node.memory.outbox {
+            network.carry(frame, from: node.station.number, stations: stations, now: now, &queue)
+        }
+        node.memory.outbox.removeAll(keepingCapacity: true)
+        checkToken(node)
+        node.wakeGeneration += 1
+        let deadline = node.deadline(now)
+        if deadline != .max {
+            queue.insert(.wake(node.station.number, generation: node.wakeGeneration), at: max(deadline, now + 1_000))
+        }
+    }
+
+    private func evict(_ node: SimulatedNode) {
+        guard phase == .faults, scenario.evictionPerMille > 0 else {
+            node.memory.isShort = false
+            return
+        }
+        node.memory.isShort = random.chance(scenario.evictionPerMille / 4)
+        guard random.chance(scenario.evictionPerMille) else { return }
+        let page = PageNumber(UInt32(random.below(scenario.layout.sharedPages)))
+        guard node.core.phase == .member, node.core.canEvict(page), !node.memory.isWritten(page) else { return }
+        node.memory.evict(page)
+        node.core.evicted(page)
+    }
+
+    /// At most one node of an epoch holds its token.
+    private func checkToken(_ node: SimulatedNode) {
+        guard node.isAlive, node.core.phase == .member, node.core.holdsToken else { return }
+        for other in nodes where other !== node && other.isAlive && other.core.phase == .member {
+            if other.core.holdsToken && other.core.epoch == node.core.epoch {
+                checker.fail("two tokens in epoch \(node.core.epoch): n\(node.station.number), n\(other.station.number)")
+            }
+        }
+    }
+
+    func finish(arbiterAt time: UInt64) {
+        arbiter.follow(checker)
+        if let log { for text in arbiter.diary { log("\(now) arbiter: \(text)") } }
+        arbiter.diary.removeAll(keepingCapacity: true)
+        for frame in arbiter.store.outbox {
+            network.carry(frame, from: Station.arbiter.number, stations: stations, now: now, &queue)
+        }
+        arbiter.store.outbox.removeAll(keepingCapacity: true)
+        arbiter.wakeGeneration += 1
+        if arbiter.core.deadline != .max {
+            queue.insert(.wake(Station.arbiter.number, generation: arbiter.wakeGeneration),
+                         at: max(arbiter.core.deadline, now + 1_000))
+        }
+    }
+}

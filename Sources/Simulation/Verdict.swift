@@ -1,0 +1,26 @@
+/// What came of a run.
+public struct Verdict: Sendable {
+    public var seed: UInt64
+    public var failures: [String]
+    /// Frames delivered.
+    public var events: Int
+    /// Commits of the surviving history.
+    public var commits: Int
+    public var aborts: Int
+    public var undone: Int
+    public var epochs: Int
+    public var framesSent: Int
+    /// Virtual nanoseconds.
+    public var duration: UInt64
+    /// SHA-256 over everything that happened.
+    public var trace: String
+
+    public var isSound: Bool { failures.isEmpty }
+
+    public var description: String {
+        isSound
+            ? "seed \(seed) OK events \(events) commits \(commits) trace \(trace)"
+            : "seed \(seed) FAILED events \(events) commits \(commits) trace \(trace)\n  "
+                + failures.joined(separator: "\n  ")
+    }
+}
