@@ -26,7 +26,8 @@ public enum Command: Equatable, Sendable {
     case putBytes(job: UInt64, address: SharedAddress, bytes: [UInt8])
     /// Starts a job. Numbers grow: a job that is not newer than the current one is ignored.
     case startJob(JobStart)
-    /// Ends a job, whatever it does.
+    /// No job up to this number runs any more, or can begin late: the current one is ended, whatever it does, and late
+    /// commands for one that was never started are ignored.
     case stopJob(UInt64)
     /// A participant died: its part is not waited for any more.
     case markDead(job: UInt64, node: UInt32)
@@ -75,7 +76,9 @@ public enum Command: Equatable, Sendable {
             guard job.phase?.isActive != true else { throw .busy }
             if form.kind == .putBytes { try form.put(on: memory) } else { try form.startJob(on: memory) }
         case .stopJob:
-            if isCurrentAndActive { memory[JobPlaces.phase] = JobPhase.stopped.rawValue }
+            guard isNewer || isCurrentAndActive else { return }
+            memory[JobPlaces.number] = form.job
+            memory[JobPlaces.phase] = JobPhase.stopped.rawValue
         case .markDead:
             guard let node = UInt32(exactly: form.subject), (1...SystemLayout.maximumNodeCount).contains(node)
             else {
