@@ -44,6 +44,7 @@ extension Arbiter {
             gap.deadline = now + tuning.reorder
         }
         guard applied > before else { return }
+        if gap.counter > applied.counter { gap.progress(now + tuning.reorder) }
         if polling == nil { tokenEvidenceAt = now }
         serveLater(now, &world)
         beginSave(now, &world)

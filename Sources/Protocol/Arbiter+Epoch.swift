@@ -138,7 +138,6 @@ extension Arbiter {
         tokenHolder = grantee
         tokenEvidenceAt = now
         world.notify(.opened(record, undone: undone))
-        for index in members.indices { members[index].accept = nil }
         sendOpen(to: .everyone, &world)
         openAgain = 3
         openAgainAt = now + Self.pollInterval

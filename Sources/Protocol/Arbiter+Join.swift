@@ -35,9 +35,9 @@ extension Arbiter {
     private mutating func admit<World: ArbiterWorld & ~Copyable>(_ node: Station, _ nonce: UInt64, _ now: UInt64,
                                                                  _ world: inout World) {
         let index = node.index
-        if let accept = members[index].accept, accept.nonce == nonce, members[index].state == .member {
-            send(accept, to: node, &world)
-            return
+        // The accept was lost, or this answer is a late copy of one that was heard before.
+        if members[index].state == .member, members[index].admittedNonce == nonce {
+            return acceptAgain(node, &world)
         }
         // A new boot proves the old incarnation dead; what only that held is given up first [P15].
         if members[index].state == .member {
@@ -64,10 +64,36 @@ extension Arbiter {
         members[index].lastHeard = now
         members[index].applied = applied
         members[index].accept = accept
+        members[index].admittedNonce = nonce
         members[index].isReady = false
         members[index].counters = Counters()
         send(accept, to: node, &world)
         world.notify(.joined(node, incarnation: lastIncarnation))
+    }
+
+    /// Sends the accept of a member again: the identical one, or one for the epoch that was opened since. It gives the
+    /// token only where this epoch's first grant is the node's anyway.
+    private mutating func acceptAgain<World: ArbiterWorld & ~Copyable>(_ node: Station, _ world: inout World) {
+        guard var accept = members[node.index].accept else { return }
+        if accept.epoch != epoch {
+            let isGrantee = grantee == node && granteeIncarnation == accept.incarnation
+            accept.epoch = epoch
+            accept.applied = applied
+            accept.saved = saved
+            accept.tokenHolder = tokenHolder
+            accept.tokenNumber = isGrantee ? 1 : 0
+            accept.isPrimary = isGrantee && applied == .zero
+            members[node.index].accept = accept
+        }
+        send(accept, to: node, &world)
+    }
+
+    /// Tells a station that its incarnation does not belong to the cluster any more.
+    mutating func dismiss<World: ArbiterWorld & ~Copyable>(_ node: Station, _ incarnation: UInt32, _ now: UInt64,
+                                                           _ world: inout World) {
+        guard now >= dismissAt, node.isNode else { return }
+        dismissAt = now + tuning.epochHint
+        send(JoinRefusal(nonce: UInt64(incarnation), reason: .removed, build: build), to: node, &world)
     }
 
     /// The host knows that the node's machine is gone.

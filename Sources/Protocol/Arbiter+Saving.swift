@@ -21,6 +21,8 @@ struct Saving: Sendable {
         var handle: FrameHandle? = nil
         var missing: UInt8 = 0
         var tries = 0
+        /// The supposed holder has said that it has no such version.
+        var isRefused = false
         var deadline: UInt64 = .max
     }
 
@@ -87,7 +89,7 @@ extension Arbiter {
         need.missing = 0
         need.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(need.tries, 3)))
         let isAlive = need.holder.isNode && members[need.holder.index].state == .member
-        let target = need.tries % 3 < 2 && isAlive ? need.holder : .everyone
+        let target = need.tries % 3 < 2 && isAlive && !need.isRefused ? need.holder : .everyone
         need.tries += 1
         saving?.needs[place] = need
         send(PageRequest(nonce: need.nonce, page: need.page, count: 1, requester: .arbiter,
@@ -130,9 +132,11 @@ extension Arbiter {
         guard let absent = PageAbsent.parse(frame) else { return false }
         guard polling == nil, let place = saving?.needs.firstIndex(where: {
             $0.state == .asked && $0.page == absent.page && $0.nonce == absent.nonce
-        }) else { return true }
-        // The holder has no such version: everyone is asked, at the next deadline so that a flood is impossible.
-        saving?.needs[place].tries |= 2
+        }), var need = saving?.needs[place] else { return true }
+        // Everyone is asked next, a little later so that a flood is impossible.
+        need.isRefused = true
+        need.deadline = min(need.deadline, now + Tuning.millisecond)
+        saving?.needs[place] = need
         return true
     }
 

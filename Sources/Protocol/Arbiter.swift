@@ -35,6 +35,7 @@ public struct Arbiter: Sendable {
     var tokenHolder = Station.nobody
     var nonce: UInt64
     var heartbeatAt: UInt64 = 0
+    var dismissAt: UInt64 = 0
     var openAgainAt: UInt64 = .max
     var openAgain = 0
     var saveAt: UInt64 = 0
@@ -51,6 +52,8 @@ public struct Arbiter: Sendable {
         public var isReady = false
         public var counters = Counters()
         var joinNonce: UInt64 = 0
+        /// The nonce with which this incarnation was admitted; 0 when an earlier run of the arbiter did it.
+        var admittedNonce: UInt64 = 0
         var challenge: UInt64 = 0
         /// The frame that admitted it, for when it was lost.
         var accept: JoinAccept? = nil
@@ -114,6 +117,8 @@ public struct Arbiter: Sendable {
         tokenEvidenceAt = now
         for index in members.indices { members[index].lastHeard = now }
         heartbeatAt = now
+        // Nodes may have promised an earlier run to stand still. Its poll is never resumed: a new one frees them [P7].
+        if polledEpoch > epoch, members.contains(where: { $0.state == .member }) { beginPoll(.interrupted, now, &world) }
         tick(now: now, &world)
     }
 
@@ -147,6 +152,7 @@ public struct Arbiter: Sendable {
         let unauthentic = endpoint.unauthentic
         guard let header = endpoint.admit(frame) else {
             if endpoint.unauthentic > unauthentic { world.notify(.unauthentic) }
+            if now >= dismissAt, let old = endpoint.retired(frame) { dismiss(old.station, old.incarnation, now, &world) }
             return
         }
         guard header.sender.isNode else { return endpoint.reject() }
@@ -156,7 +162,8 @@ public struct Arbiter: Sendable {
         }
         let index = header.sender.index
         guard members[index].state == .member, members[index].incarnation == header.incarnation else {
-            return endpoint.reject()
+            endpoint.reject()
+            return dismiss(header.sender, header.incarnation, now, &world)
         }
         members[index].lastHeard = now
         guard header.epoch == epoch || header.kind.crossesEpochs else {

@@ -77,5 +77,7 @@ public enum ArbiterNotice: Sendable {
         case tokenMissing
         case recordMissing(UInt64)
         case pageMissing(PageNumber)
+        /// An earlier run of the arbiter was killed in the middle of a poll.
+        case interrupted
     }
 }

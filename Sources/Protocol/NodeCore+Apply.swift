@@ -42,6 +42,7 @@ extension NodeCore {
                 apply(entry, &world)
             }
             if applied > before {
+                if gap.counter > applied.counter { gap.progress(now + tuning.reorder) }
                 settleFetches(now, &world)
                 serveLater(now, &world)
             }
@@ -72,11 +73,12 @@ extension NodeCore {
     private mutating func invalidate<World: NodeWorld & ~Copyable>(_ page: PageNumber, by entry: CommitLog.Entry,
                                                                    _ world: inout World) {
         let index = Int(page.index)
+        // The read set outlives the copy: an evicted page dooms as well [P18].
+        if transaction.isRunning, !transaction.isDoomed, world.isAccessed(page) {
+            world.record(.doomed(page, by: entry.time))
+            doomTransaction(&world)
+        }
         if pages[index].isPresent {
-            if transaction.isRunning, !transaction.isDoomed, world.isAccessed(page) {
-                world.record(.doomed(page, by: entry.time))
-                doomTransaction(&world)
-            }
             pages[index].isPresent = false
             if pages[index].version > saved {
                 keep(page, pages[index].version, world.retain(page), &world)

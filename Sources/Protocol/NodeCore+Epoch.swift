@@ -12,6 +12,7 @@ extension NodeCore {
         guard poll.epoch > epoch, poll.epoch >= frozenFor else { return true }
         if poll.epoch > frozenFor { world.record(.frozen(epoch: poll.epoch)) }
         frozenFor = poll.epoch
+        pledged = applied
         answer(poll, &world)
         return true
     }
@@ -69,9 +70,15 @@ extension NodeCore {
         }
         let isComplete = reached == epoch + 1 || chainReaches(open, frame)
         enter(newest, cutoff: isComplete ? cutoff : .zero, &world)
-        if !isComplete { applied = newest.opened }
+        if !isComplete {
+            applied = newest.opened
+            world.record(.joined(incarnation: endpoint.incarnation, applied: applied))
+        }
         save(open.saved, &world)
-        if open.grantee == station && open.granteeIncarnation == endpoint.incarnation {
+        let isGrantee = open.grantee == station && open.granteeIncarnation == endpoint.incarnation
+        // A heap that was undone, or never made, is made by who has the token now.
+        if newest.opened == .zero { isPrimary = isGrantee }
+        if isGrantee {
             takeToken(1, time: newest.opened, now, &world)
         } else {
             token.holder = open.grantee
@@ -97,6 +104,7 @@ extension NodeCore {
         preImages.remove(where: { $0.version > cutoff }) { world.discard($0.handle) }
         log.removeAll(after: cutoff)
         applied = min(applied, cutoff)
+        world.rollback(to: max(cutoff, saved))
         epoch = record.epoch
         frozenFor = record.epoch
         let wanted = token.isWanted

@@ -50,6 +50,14 @@ extension NodeCore {
         world.record(.joined(incarnation: accept.incarnation, applied: accept.applied))
     }
 
+    /// The arbiter says that this incarnation is out: it was taken for dead, or another one has taken its place.
+    mutating func receiveDismissal<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                 _ now: UInt64, _ world: inout World) -> Bool {
+        guard let refusal = JoinRefusal.parse(frame), header.sender == .arbiter else { return false }
+        if refusal.reason == .removed && refusal.nonce == UInt64(endpoint.incarnation) { rejoin(now, &world) }
+        return true
+    }
+
     /// Frames that fail authentication while joining most likely mean that the key is another cluster's.
     mutating func warnOfKey<World: NodeWorld & ~Copyable>(_ world: inout World) {
         guard phase == .joining, !join.hasWarned, endpoint.unauthentic >= 2 else { return }
@@ -70,7 +78,10 @@ extension NodeCore {
         phase = .joining
         isReady = false
         endpoint.restart(incarnation: 0)
+        world.rollback(to: saved)
         applied = .zero
+        pledged = .zero
+        frozenFor = epoch
         join = Join(nonce: nextNonce())
         askToJoin(now, &world)
     }

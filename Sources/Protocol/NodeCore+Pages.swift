@@ -7,13 +7,15 @@ extension NodeCore {
     /// The commit that made the copy that is here, or the newest known one.
     public func version(of page: PageNumber) -> GlobalTime { pages[Int(page.index)].version }
 
-    /// Whether the copy may be dropped: another station can produce it. What is owned here and not saved stays.
+    /// Whether the copy may be dropped: another station can produce it. What is owned here and not saved stays, and so
+    /// does what the arbiter was told at a poll that it is here [P4].
     public func canEvict(_ page: PageNumber) -> Bool {
         let record = pages[Int(page.index)]
-        return record.isPresent && (record.version <= saved || record.owner != station)
+        return record.isPresent && (record.version <= saved || (record.owner != station && record.version > pledged))
     }
 
-    /// The node has dropped its copy. It must not be one that the running transaction has touched [P18].
+    /// The node has dropped its copy. The running transaction must not have written it; when it has read it, the world
+    /// keeps saying so [P18].
     public mutating func evicted(_ page: PageNumber) {
         pages[Int(page.index)].isPresent = false
         counters.evictions += 1

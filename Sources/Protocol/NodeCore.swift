@@ -28,6 +28,8 @@ public struct NodeCore: Sendable {
     public internal(set) var applied = GlobalTime.zero
     /// Everything up to here can never be undone.
     public internal(set) var saved = GlobalTime.zero
+    /// Unsaved copies up to here were named in a poll's answer: the arbiter counts on them until they are saved.
+    var pledged = GlobalTime.zero
     /// The highest epoch whose poll was answered; above `epoch` the node stands still [P4].
     var frozenFor: UInt32 = 0
 
@@ -63,6 +65,12 @@ public struct NodeCore: Sendable {
         var heardFrom = Station.arbiter
         var deadline: UInt64 = .max
         var tries: UInt8 = 0
+
+        /// Some of the records came: the next are asked for soon, unless they come by themselves.
+        mutating func progress(_ time: UInt64) {
+            tries = 0
+            deadline = time
+        }
     }
 
     struct Strict: Sendable {
@@ -174,7 +182,8 @@ public struct NodeCore: Sendable {
         case .open: isSound = receiveOpen(header, frame, now, &world)
         case .strictAnswer: isSound = receiveStrictAnswer(header, frame)
         case .command: isSound = receiveCommand(header, frame, &world)
-        case .joinRequest, .joinChallenge, .joinAnswer, .joinAccept, .joinRefusal: isSound = true
+        case .joinRefusal: isSound = receiveDismissal(header, frame, now, &world)
+        case .joinRequest, .joinChallenge, .joinAnswer, .joinAccept: isSound = true
         case .pollAnswer, .epochQuestion, .strictRead, .commandReply, .report: isSound = true
         }
         if !isSound { endpoint.reject() }

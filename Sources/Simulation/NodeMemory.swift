@@ -74,8 +74,12 @@ struct NodeMemory: NodeWorld {
     mutating func drop(_ page: PageNumber) { frames.give(retain(page)) }
 
     mutating func retain(_ page: PageNumber) -> FrameHandle {
-        guard let handle = copies[Int(page.index)] else { preconditionFailure("only a present page can be kept") }
-        precondition(!accessed[Int(page.index)] || isUnreachable, "what a transaction has touched stays until it is doomed")
+        precondition(!accessed[Int(page.index)] || isUnreachable, "what a transaction has touched stays until its doom")
+        return take(page)
+    }
+
+    private mutating func take(_ page: PageNumber) -> FrameHandle {
+        guard let handle = copies[Int(page.index)] else { preconditionFailure("only a present page is taken") }
         copies[Int(page.index)] = nil
         return handle
     }
@@ -133,10 +137,10 @@ struct NodeMemory: NodeWorld {
         isUnreachable = false
     }
 
-    /// Drops a copy that the running transaction has not touched [P18].
+    /// Drops a copy that the running transaction has not written. Its place in the read set stays [P18].
     mutating func evict(_ page: PageNumber) {
-        precondition(!accessed[Int(page.index)], "what a transaction has touched stays")
-        drop(page)
+        precondition(!isWritten(page), "what a transaction has written stays")
+        frames.give(take(page))
     }
 
     var presentCount: Int { copies.reduce(0) { $0 + ($1 == nil ? 0 : 1) } }

@@ -107,9 +107,15 @@ final class SimulatedNode {
             return false
         }
         if current.position < current.pages.count { return read(current.pages[current.position], now, checker) }
-        if current.step == nil { return plan(now) }
-        if !current.hasWritten { return write(now, checker) }
-        return commit(now, checker)
+        if current.hasWritten { return commit(now, checker) }
+        // A page that was read may have been evicted since: it is fetched again before it is used.
+        var needed = current.pages
+        if current.step == .makeHeap { needed += (0..<workload.layout.accounts).map { workload.layout.account($0) } }
+        for page in needed where !core.isPresent(page) {
+            core.fetch(page, ahead: 0, now: clock(now), &memory)
+            return false
+        }
+        return current.step == nil ? plan(now) : write(now, checker)
     }
 
     private func begin(_ now: UInt64) -> Bool {
@@ -164,24 +170,11 @@ final class SimulatedNode {
     }
 
     private func write(_ now: UInt64, _ checker: Checker) -> Bool {
-        guard let current = runningStep, let step = current.step else { return false }
+        guard let step = runningStep?.step else { return false }
         if step == .makeHeap || step == .waitForHeap, memory.read(Layout.root)[1] == 1 {
             isHeapKnown = true
             runningStep?.hasWritten = true
             return true
-        }
-        if step == .makeHeap {
-            for index in 0..<workload.layout.accounts where !core.isPresent(workload.layout.account(index)) {
-                core.fetch(workload.layout.account(index), ahead: 0, now: clock(now), &memory)
-                return false
-            }
-        }
-        // A page that was read may have been evicted since: it is fetched again before it is written.
-        if step != .makeHeap {
-            for page in current.pages where !core.isPresent(page) {
-                core.fetch(page, ahead: 0, now: clock(now), &memory)
-                return false
-            }
         }
         guard let writes = workload.writes(of: step, at: station, { memory.read($0) }) else {
             checker.fail("n\(station.number) saw a broken invariant in \(step)")

@@ -49,7 +49,7 @@ public final class Simulation {
         for index in 0..<scenario.nodes {
             let node = Station(UInt8(index + 1))
             nodes.append(SimulatedNode(
-                station: node, module: Self.module(node, nonce: 1, scenario), workload: workload, think: scenario.think,
+                station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload, think: scenario.think,
                 tuning: Tuning(), random: random.split()))
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
