@@ -37,13 +37,16 @@ public struct NodeReport: Codable, Sendable {
     public var joinMicroseconds: UInt64
     /// Page requests that the join took.
     public var joinPageRequests: UInt64
+    /// When the arbiter saw it joined, in microseconds since 1970; 0 before.
+    public var joinedAt: UInt64
     /// Why it was refused or died, where that is known.
     public var notice: String?
 
     public init(
         number: Int, state: NodeState, incarnation: UInt32 = 0, commitTime: UInt64 = 0, commits: UInt64 = 0,
         aborts: UInt64 = 0, pagesFetched: UInt64 = 0, framesSent: UInt64 = 0, framesReceived: UInt64 = 0,
-        framesRejected: UInt64 = 0, joinMicroseconds: UInt64 = 0, joinPageRequests: UInt64 = 0, notice: String? = nil
+        framesRejected: UInt64 = 0, joinMicroseconds: UInt64 = 0, joinPageRequests: UInt64 = 0,
+        joinedAt: UInt64 = 0, notice: String? = nil
     ) {
         self.number = number
         self.state = state
@@ -57,6 +60,7 @@ public struct NodeReport: Codable, Sendable {
         self.framesRejected = framesRejected
         self.joinMicroseconds = joinMicroseconds
         self.joinPageRequests = joinPageRequests
+        self.joinedAt = joinedAt
         self.notice = notice
     }
 }
@@ -107,6 +111,18 @@ public struct ArbiterMachines: ControlRequest {
 /// The machine of a node is gone for good: libvirt said so. Nothing of that incarnation counts from now on.
 public struct ArbiterDied: ControlRequest {
     public static let operation = "died"
+    public typealias Reply = Done
+
+    public var node: Int
+
+    public init(node: Int) {
+        self.node = node
+    }
+}
+
+/// A node is to leave in order: answered when everything that it alone holds is saved, so that its machine may go.
+public struct ArbiterRetire: ControlRequest {
+    public static let operation = "retire"
     public typealias Reply = Done
 
     public var node: Int
@@ -168,16 +184,36 @@ public struct ArbiterJob: ControlRequest {
         public var pagesFetched: UInt64
         /// Why this part failed.
         public var failure: String?
+        /// Where, when an exception in the program ended it.
+        public var trap: Trap?
 
         public init(
-            node: Int, state: JobState, commits: UInt64, aborts: UInt64, pagesFetched: UInt64, failure: String? = nil
+            node: Int, state: JobState, commits: UInt64, aborts: UInt64, pagesFetched: UInt64, failure: String? = nil,
+            trap: Trap? = nil
         ) {
+            self.trap = trap
             self.node = node
             self.state = state
             self.commits = commits
             self.aborts = aborts
             self.pagesFetched = pagesFetched
             self.failure = failure
+        }
+    }
+
+    /// An exception in a program, for whoever can name its function and line.
+    public struct Trap: Codable, Equatable, Sendable {
+        /// The processor's number of the exception.
+        public var vector: UInt64
+        /// Address of the instruction in the node image.
+        public var instruction: UInt64
+        /// Address that was accessed, for page faults.
+        public var address: UInt64
+
+        public init(vector: UInt64, instruction: UInt64, address: UInt64) {
+            self.vector = vector
+            self.instruction = instruction
+            self.address = address
         }
     }
 
@@ -197,7 +233,8 @@ public struct ArbiterJob: ControlRequest {
         public var parts: [Part]
         /// Everything that was printed since the job began.
         public var output: [Output]
-        /// Present when `state` is `finished`.
+        /// Present when `state` is `finished`, and when it is `failed` only because a participant died and the others
+        /// came to a result without it.
         public var result: JSONValue?
         /// Present when `state` is `failed`: its kind is the exit code of `plurix run`.
         public var failure: Failure?

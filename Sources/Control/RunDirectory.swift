@@ -33,6 +33,12 @@ public struct RunDirectory: Equatable, Sendable {
         }
     }
 
+    /// The directory at an absolute path: what the background processes are given.
+    public init(at path: String) throws(Failure) {
+        let url = path as NSString
+        try self.init(name: url.lastPathComponent, base: url.deletingLastPathComponent)
+    }
+
     /// The directory that holds the directories of all clusters of this user.
     public static func base() -> String {
         if let runtime = ProcessInfo.processInfo.environment["XDG_RUNTIME_DIR"], runtime.hasPrefix("/"),
@@ -83,8 +89,10 @@ public struct RunDirectory: Equatable, Sendable {
 
 // What lies where in it.
 extension RunDirectory {
-    /// Identity, settings and nodes of the cluster, as JSON. Mode 0600, because the cluster's key is in it.
+    /// The cluster's `ClusterDescription`.
     public var stateFile: String { path + "/cluster.json" }
+    /// The nodes that the supervisor started.
+    public var nodesFile: String { path + "/nodes.json" }
     public var supervisorSocket: String { path + "/supervisor.sock" }
     public var segmentSocket: String { path + "/segment.sock" }
     public var arbiterSocket: String { path + "/arbiter.sock" }

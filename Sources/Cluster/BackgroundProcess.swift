@@ -1,0 +1,112 @@
+import Control
+import Foundation
+
+/// One of a cluster's background processes: a run of this executable that outlives the command that started it.
+public enum BackgroundProcess: String, CaseIterable, Sendable {
+    case supervisor, segment, arbiter
+
+    /// The process as it was recorded, if it still runs.
+    public func running(in directory: RunDirectory) -> ProcessIdentity? {
+        ProcessIdentity.load(directory.record(of: rawValue)).flatMap { $0.isAlive ? $0 : nil }
+    }
+
+    public func socket(in directory: RunDirectory) -> String {
+        switch self {
+        case .supervisor: directory.supervisorSocket
+        case .segment: directory.segmentSocket
+        case .arbiter: directory.arbiterSocket
+        }
+    }
+
+    /// Starts the process in a session of its own. Its output goes to its log.
+    ///
+    /// - Throws: `.fault` when the system does not start it.
+    func start(in directory: RunDirectory) throws(Failure) -> Int32 {
+        let executable = Installation().executable
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        defer { posix_spawn_file_actions_destroy(&actions) }
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(
+            &actions, 1, directory.log(of: rawValue), O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        posix_spawnattr_setflags(&attributes, Self.newSession)
+
+        // Safe: the copies live until the call is over, and the list ends with nil.
+        var arguments: [UnsafeMutablePointer<CChar>?] = []
+        for argument in [executable, rawValue, directory.path] { arguments.append(strdup(argument)) }
+        arguments.append(nil)
+        defer { arguments.forEach { free($0) } }
+        var child: pid_t = 0
+        let status = posix_spawn(&child, executable, &actions, &attributes, &arguments, environ)
+        guard status == 0 else {
+            throw Failure(.fault, "cannot start the \(rawValue): \(String(cString: strerror(status)))")
+        }
+        return child
+    }
+
+    /// Called by the process itself: takes its lock, records itself, and then works.
+    ///
+    /// Does nothing when another process does this work already.
+    public func run(in directory: RunDirectory, _ body: () async throws -> Void) async throws {
+        guard let lock = try ProcessLock.take(directory.lock(of: rawValue)) else { return }
+        guard let identity = ProcessIdentity(of: getpid()) else {
+            throw Failure(.fault, "/proc does not know this process")
+        }
+        try identity.save(to: directory.record(of: rawValue))
+        try await body()
+        // The lock is held until here.
+        _ = consume lock
+    }
+
+    /// Waits until the process answers on its socket.
+    ///
+    /// - Throws: `.unavailable` with the end of its log when it died, `.timeout` when it does not answer.
+    func waitUntilServing(in directory: RunDirectory, child: Int32, limit: Duration) async throws(Failure) {
+        let deadline = ContinuousClock.now + limit
+        while ContinuousClock.now < deadline {
+            if canConnect(to: socket(in: directory)) { return }
+            var status: Int32 = 0
+            if waitpid(child, &status, WNOHANG) == child {
+                // It found another at work, or it failed.
+                if running(in: directory) == nil {
+                    throw Failure(.unavailable, lastWords(in: directory))
+                }
+            }
+            // Cancellation is seen by the caller's next request.
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+        throw Failure(.timeout, "the \(rawValue) does not answer: see \(directory.log(of: rawValue))")
+    }
+
+    private func lastWords(in directory: RunDirectory) -> String {
+        let log = FileManager.default.contents(atPath: directory.log(of: rawValue)) ?? Data()
+        let line = String(decoding: log.suffix(4000), as: UTF8.self).split(separator: "\n").last
+        return line.map(String.init) ?? "the \(rawValue) ended at once"
+    }
+
+    /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module leaves out.
+    private static let newSession: Int16 = 0x80
+}
+
+/// Whether somebody accepts connections at `path`.
+func canConnect(to path: String) -> Bool {
+    let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+    guard descriptor >= 0 else { return false }
+    defer { close(descriptor) }
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    withUnsafeMutableBytes(of: &address.sun_path) { field in
+        // Safe: `RunDirectory` admits only paths that fit.
+        field.copyBytes(from: path.utf8.prefix(field.count - 1))
+    }
+    return withUnsafePointer(to: &address) { pointer in
+        // Safe: every socket address may be seen as its common head.
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size)) == 0
+        }
+    }
+}

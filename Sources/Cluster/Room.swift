@@ -1,1 +1,0 @@
-// The room Cluster: see the reading order in README.md.

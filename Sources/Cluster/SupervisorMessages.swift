@@ -1,0 +1,90 @@
+import Control
+
+/// What `plurix status --json` prints.
+public struct ClusterStatus: Codable, Sendable {
+    public struct Processes: Codable, Sendable {
+        public var supervisor: Int32?
+        public var segment: Int32?
+        public var arbiter: Int32?
+    }
+
+    public struct Node: Codable, Sendable {
+        public var name: String
+        public var state: NodeState
+        public var nic: ClusterDescription.Nic
+        /// Process of the node's QEMU; nil once it is gone.
+        public var processIdentifier: Int32?
+        /// Guest time from the entry point until its own entry in the node table was committed.
+        public var joinMilliseconds: Double
+        public var joinPageRequests: UInt64
+        /// Host time from the start of QEMU until joined.
+        public var upMilliseconds: Double
+        public var commitTime: UInt64
+        public var commits: UInt64
+        public var aborts: UInt64
+        public var pagesFetched: UInt64
+        public var framesSent: UInt64
+        public var framesReceived: UInt64
+        public var framesRejected: UInt64
+        /// Why it was refused or died, where that is known.
+        public var notice: String?
+    }
+
+    public var cluster: String
+    public var processes: Processes
+    public var epoch: UInt32
+    public var commitTime: UInt64
+    public var savedTime: UInt64
+    public var nodes: [Node]
+    /// Refusals, opened epochs and undone commits, newest last.
+    public var notices: [String]
+}
+
+/// The whole state of the cluster.
+struct SupervisorStatus: ControlRequest {
+    static let operation = "status"
+    typealias Reply = ClusterStatus
+}
+
+/// Starts the machine of a node.
+struct StartNode: ControlRequest {
+    static let operation = "startNode"
+
+    struct Reply: Codable, Sendable {
+        /// The number that the node got.
+        var node: Int
+    }
+
+    /// Nil for the lowest number that is free.
+    var node: Int?
+    /// An image other than the cluster's; for tests of the refusal.
+    var image: String?
+    /// A key other than the cluster's; for tests of the refusal.
+    var key: ClusterKey?
+    /// Largest Ethernet frame other than the cluster's; for tests.
+    var maximumFrameBytes: Int?
+}
+
+/// Does something to a node's machine.
+struct ChangeNode: ControlRequest {
+    static let operation = "changeNode"
+    typealias Reply = Done
+
+    enum Change: String, Codable, Sendable {
+        /// In order: what it alone holds is saved first.
+        case remove
+        /// As a power failure would.
+        case kill
+        case pause
+        case resume
+    }
+
+    var node: Int
+    var change: Change
+}
+
+/// Ends all machines and the other processes; the supervisor ends last, after the answer.
+struct ShutDown: ControlRequest {
+    static let operation = "shutDown"
+    typealias Reply = Done
+}

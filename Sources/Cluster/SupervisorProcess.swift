@@ -1,0 +1,86 @@
+import Control
+import Foundation
+import Logging
+
+/// `plurix supervisor`: the supervisor, its control socket, and its watch over the segment and the arbiter.
+public struct SupervisorProcess: Sendable {
+    private let directory: RunDirectory
+    private let logger: Logger
+    private let supervisor: Supervisor
+
+    public init(in directory: RunDirectory, logger: Logger) throws(Failure) {
+        self.directory = directory
+        self.logger = logger
+        supervisor = try Supervisor(in: directory, logger: logger)
+    }
+
+    /// Serves until it is told to shut down.
+    public func run() async throws {
+        for process in [BackgroundProcess.segment, .arbiter] where process.running(in: directory) == nil {
+            try await start(process)
+        }
+        _ = try await ControlClient(path: directory.segmentSocket).send(SegmentAttach(station: 0xF0))
+        try await supervisor.recover()
+
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let server = makeServer(stop)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await server.run() }
+            group.addTask {
+                for await event in supervisor.events {
+                    switch event {
+                    case .ended(let domain): await supervisor.ended(domain: domain)
+                    }
+                }
+            }
+            group.addTask { try await watch(.segment) }
+            group.addTask { try await watch(.arbiter) }
+            group.addTask { for await _ in stops { return } }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func makeServer(_ stop: AsyncStream<Void>.Continuation) -> ControlServer {
+        var server = ControlServer(path: directory.supervisorSocket, logger: logger)
+        server.on(SupervisorStatus.self) { _ in await supervisor.status() }
+        server.on(StartNode.self) { request in try await supervisor.start(request) }
+        server.on(ChangeNode.self) { request in
+            try await supervisor.change(request)
+            return Done()
+        }
+        server.on(ShutDown.self) { _ in
+            try await supervisor.shutDown()
+            stop.yield()
+            return Done()
+        }
+        return server
+    }
+
+    private func start(_ process: BackgroundProcess) async throws(Failure) {
+        let child = try process.start(in: directory)
+        try await process.waitUntilServing(in: directory, child: child, limit: .seconds(20))
+    }
+
+    /// Starts a process again whenever it has died. The one that is watched may be the child of an earlier supervisor,
+    /// so it is looked at, not waited for; 50 ms is a small part of what the protocol's time-outs allow.
+    private func watch(_ process: BackgroundProcess) async throws {
+        var failures = 0
+        while true {
+            try await Task.sleep(for: .milliseconds(50))
+            // Own children that ended are taken from the process table; others have another parent, or none.
+            waitpid(-1, nil, WNOHANG)
+            if process.running(in: directory) != nil { continue }
+            logger.warning("the \(process.rawValue) died and is started again")
+            do {
+                try await start(process)
+                failures = 0
+                if process == .arbiter { await supervisor.report() }
+            } catch {
+                failures += 1
+                logger.error("the \(process.rawValue) does not start: \(error)")
+                try await Task.sleep(for: .seconds(min(failures, 10)))
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Control
+import Foundation
+
+/// `plurix down`: ends and removes everything of a cluster, also what is left of one whose processes were killed.
+///
+/// Only processes that this cluster recorded are touched, and only while number, start time and boot agree; QEMU
+/// processes must in addition have this cluster's directory in their command line.
+public struct Teardown: Sendable {
+    private let directory: RunDirectory
+
+    public init(_ directory: RunDirectory) {
+        self.directory = directory
+    }
+
+    /// False when there was nothing to remove.
+    @discardableResult
+    public func run() async throws(Failure) -> Bool {
+        guard directory.exists else { return false }
+        let description = try? ClusterDescription.load(directory)
+        if let description, description.connect != "qemu:///embed" { await shutDownMachines() }
+        // First the supervisor, which would start the others again.
+        await end(BackgroundProcess.supervisor.running(in: directory).map { [$0] } ?? [])
+        for process in [BackgroundProcess.arbiter, .segment] {
+            guard process.running(in: directory) != nil else { continue }
+            // One that does not answer is killed below.
+            _ = try? await ControlClient(path: process.socket(in: directory)).send(Stop(), limit: .seconds(5))
+        }
+        let rest = [BackgroundProcess.arbiter, .segment].compactMap { $0.running(in: directory) }
+        await end(emulators() + rest)
+        do { try FileManager.default.removeItem(atPath: directory.path) } catch {
+            throw Failure(error, while: "removing \(directory.path)")
+        }
+        return true
+    }
+
+    /// Whether a machine of this cluster runs.
+    public var hasLivingMachines: Bool { emulators().contains(where: \.isAlive) }
+
+    /// A shared libvirt driver has to end its machines itself.
+    private func shutDownMachines() async {
+        guard let cluster = try? ClusterHandle(directory) else { return }
+        do {
+            try await cluster.ensureSupervisor()
+            _ = try await ControlClient(path: directory.supervisorSocket).send(ShutDown(), limit: .seconds(60))
+        } catch {
+            // What libvirt does not end, `emulators` finds.
+        }
+    }
+
+    /// QEMU processes of this cluster: those recorded, and those that libvirt started for a supervisor that was killed
+    /// before it could record them.
+    private func emulators() -> [ProcessIdentity] {
+        var found = NodeRecord.load(directory).compactMap(\.process)
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.libvirtRoot + "/run/qemu")) ?? []
+        for name in names where name.hasSuffix(".pid") {
+            let domain = String(name.dropLast(4))
+            if let process = NodeRecord.emulatorProcess(domain: domain, in: directory) { found.append(process) }
+        }
+        return found.filter {
+            ProcessIdentity.commandLine(of: $0.processIdentifier, contains: directory.path + "/")
+        }
+    }
+
+    /// Kills processes and waits until they are gone.
+    private func end(_ processes: [ProcessIdentity]) async {
+        for process in processes { process.signal(SIGKILL) }
+        let deadline = ContinuousClock.now + .seconds(10)
+        while processes.contains(where: \.isAlive), ContinuousClock.now < deadline {
+            // Own children are taken from the process table.
+            waitpid(-1, nil, WNOHANG)
+            try? await Task.sleep(for: .milliseconds(2))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+/// Lets options stand before the command that they belong to: `plurix --json status`.
+///
+/// ArgumentParser wants them behind it. So the command's words are moved to the front; what stands behind `--` stays
+/// where it is.
+enum ArgumentOrder {
+    /// Options that take the next argument as their value. `ArgumentOrderTests` compares the list with the commands.
+    static let valued: Set<String> = [
+        "--name", "--nodes", "--nic", "--memory", "--shared", "--accel", "--connect", "--mtu", "--image", "--key-file",
+        "--timeout",
+    ]
+
+    static func arranged(_ arguments: [String]) -> [String] {
+        let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
+        var rest = Array(arguments[..<end])
+        var front: [String] = []
+        let depth = takeWord(&rest, into: &front) == "net" ? 1 : 0
+        for _ in 0..<depth { takeWord(&rest, into: &front) }
+        return front + rest + arguments[end...]
+    }
+
+    /// Moves the first argument that is neither an option nor an option's value.
+    @discardableResult
+    private static func takeWord(_ rest: inout [String], into front: inout [String]) -> String? {
+        var index = 0
+        while index < rest.count {
+            if valued.contains(rest[index]) {
+                index += 2
+            } else if rest[index].hasPrefix("-") {
+                index += 1
+            } else {
+                front.append(rest.remove(at: index))
+                return front.last
+            }
+        }
+        return nil
+    }
+}

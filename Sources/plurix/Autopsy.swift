@@ -1,0 +1,54 @@
+import ArgumentParser
+import Cluster
+import Control
+import Foundation
+
+struct Autopsy: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show a dead node's epitaph and flight recorder.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    private struct Report: Encodable {
+        var node: String
+        var summary: String
+        var place: String?
+        var callers: [String]
+        var fields: [String: String]
+        var flightRecorder: [String]
+        var isComplete: Bool
+    }
+
+    func run() async throws {
+        let cluster = try common.cluster()
+        let log = cluster.directory.serialLog(try target.number())
+        guard FileManager.default.fileExists(atPath: log) else {
+            throw Failure(.input, "there is no console of \(target.node): see plurix status for the nodes")
+        }
+        guard let epitaph = Epitaph.last(inFile: log) else {
+            throw Failure(
+                .input,
+                "\(target.node) left no epitaph: it lives, or its machine was ended from outside;"
+                    + " see plurix logs \(target.node)")
+        }
+        let symbolizer = Symbolizer(image: cluster.description.image)
+        let report = Report(
+            node: target.node, summary: epitaph.summary,
+            place: epitaph.instruction.flatMap { symbolizer?.places(of: [$0]).first },
+            callers: symbolizer?.places(of: epitaph.callers, areReturns: true) ?? [], fields: epitaph.fields,
+            flightRecorder: epitaph.flightRecorder, isComplete: epitaph.isComplete)
+        if common.json { return try Terminal.show(json: report) }
+        show(report)
+    }
+
+    private func show(_ report: Report) {
+        Terminal.show("\(report.node): \(report.summary)")
+        if let place = report.place { Terminal.show("  in \(place)") }
+        for caller in report.callers { Terminal.show("  called by \(caller)") }
+        for (name, value) in report.fields.sorted(by: { $0.key < $1.key }) { Terminal.show("  \(name) = \(value)") }
+        if !report.flightRecorder.isEmpty { Terminal.show("flight recorder:") }
+        for event in report.flightRecorder { Terminal.show("  \(event)") }
+        if !report.isComplete { Terminal.show("the epitaph is incomplete: the node fell silent while it spoke") }
+    }
+}

@@ -1,0 +1,37 @@
+import ArgumentParser
+import Cluster
+import Control
+import Foundation
+
+struct Logs: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show a node's serial console.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    @Flag(help: "Go on showing what is added, until interrupted or the cluster is removed.")
+    var follow = false
+
+    private struct Console: Encodable {
+        var node: String
+        var text: String
+    }
+
+    func run() async throws {
+        let cluster = try common.cluster()
+        let path = cluster.directory.serialLog(try target.number())
+        guard let file = FileHandle(forReadingAtPath: path) else {
+            throw Failure(.input, "there is no console of \(target.node): see plurix status for the nodes")
+        }
+        if common.json && !follow {
+            let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
+            return try Terminal.show(json: Console(node: target.node, text: text))
+        }
+        repeat {
+            while let data = try file.read(upToCount: 1 << 16), !data.isEmpty {
+                try FileHandle.standardOutput.write(contentsOf: data)
+            }
+            if follow { try await Task.sleep(for: .milliseconds(100)) }
+        } while follow && cluster.directory.exists
+    }
+}

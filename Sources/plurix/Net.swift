@@ -1,0 +1,209 @@
+import ArgumentParser
+import Cluster
+import Control
+import Foundation
+import Wire
+
+struct Net: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Disturb, heal, or capture the cluster's Ethernet segment.",
+        subcommands: [
+            NetStatus.self, NetLoss.self, NetDuplicate.self, NetDelay.self, NetCut.self, NetHeal.self, NetCapture.self,
+        ])
+}
+
+private func change(_ common: CommonOptions, _ body: (inout SegmentFaults) throws -> Void) async throws {
+    let segment = try await common.cluster().segment()
+    var faults = try await segment.send(SegmentStatus()).faults
+    try body(&faults)
+    _ = try await segment.send(SegmentSetFaults(faults: try faults.validated()))
+    if common.json { try Terminal.show(json: faults) } else { Terminal.show(faults.words) }
+}
+
+extension SegmentFaults {
+    /// The faults in one line.
+    var words: String {
+        var parts: [String] = []
+        if lossPercent > 0 { parts.append("loss \(lossPercent.rounded(to: 1)) %") }
+        if duplicationPercent > 0 { parts.append("duplication \(duplicationPercent.rounded(to: 1)) %") }
+        if delayMicroseconds > 0 || jitterMicroseconds > 0 {
+            parts.append("delay \(delayMicroseconds) µs + up to \(jitterMicroseconds) µs")
+        }
+        parts += cuts.map { "cut \(stationName($0.first)) – \(stationName($0.second))" }
+        return parts.isEmpty ? "the segment is undisturbed" : parts.joined(separator: ", ")
+    }
+}
+
+/// "n1" for a node, "arbiter" for the arbiter.
+private func stationName(_ number: UInt8) -> String {
+    Station(number) == .arbiter ? "arbiter" : "n\(number)"
+}
+
+private func station(_ name: String) throws -> UInt8 {
+    if name == "arbiter" { return Station.arbiter.number }
+    return UInt8(try nodeNumber(name, maximum: Limits.maximumNodes))
+}
+
+/// A share, as "5%" or "0.5%".
+struct Percentage: ExpressibleByArgument {
+    var value: Double
+
+    init?(argument: String) {
+        let digits = argument.hasSuffix("%") ? argument.dropLast() : argument[...]
+        guard let value = Double(digits), (0...100).contains(value) else { return nil }
+        self.value = value
+    }
+}
+
+/// A time, as "2ms", "500us" or "1s".
+struct Span: ExpressibleByArgument {
+    var microseconds: UInt64
+
+    init?(argument: String) {
+        let units: [(String, Double)] = [("us", 1), ("µs", 1), ("ms", 1000), ("s", 1_000_000)]
+        guard let (unit, factor) = units.first(where: { argument.hasSuffix($0.0) }),
+            let value = Double(argument.dropLast(unit.count)), value >= 0,
+            value * factor <= Double(SegmentFaults.maximumDelayMicroseconds)
+        else { return nil }
+        microseconds = UInt64(value * factor)
+    }
+}
+
+struct NetStatus: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status", abstract: "Show faults and the counters of each port.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let status = try await common.cluster().segment().send(SegmentStatus())
+        if common.json { return try Terminal.show(json: status) }
+        Terminal.show(status.faults.words)
+        if let file = status.capture { Terminal.show("capturing into \(file)") }
+        var table = Table(columns: [
+            Table.Column(heading: "STATION"),
+            Table.Column(heading: "FRAMES IN", isNumber: true),
+            Table.Column(heading: "FRAMES OUT", isNumber: true),
+            Table.Column(heading: "BYTES IN", rank: 1, isNumber: true),
+            Table.Column(heading: "BYTES OUT", rank: 1, isNumber: true),
+            Table.Column(heading: "LOST", isNumber: true),
+            Table.Column(heading: "OVERFLOWED", rank: 2, isNumber: true),
+            Table.Column(heading: "UNREACHABLE", rank: 2, isNumber: true),
+            Table.Column(heading: "MALFORMED", rank: 2, isNumber: true),
+        ])
+        table.rows = status.ports.map { port in
+            [stationName(port.station)]
+                + [
+                    port.framesIn, port.framesOut, port.bytesIn, port.bytesOut, port.lost, port.overflowed,
+                    port.unreachable, port.malformed,
+                ].map { "\($0)" }
+        }
+        for line in table.lines(width: Terminal.columns) { Terminal.show(line) }
+    }
+}
+
+struct NetLoss: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "loss", abstract: "Lose a share of all frames.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The share, such as 5%.")
+    var share: Percentage
+
+    func run() async throws {
+        try await change(common) { $0.lossPercent = share.value }
+    }
+}
+
+struct NetDuplicate: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "duplicate", abstract: "Deliver a share of all frames twice.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The share, such as 5%.")
+    var share: Percentage
+
+    func run() async throws {
+        try await change(common) { $0.duplicationPercent = share.value }
+    }
+}
+
+struct NetDelay: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "delay", abstract: "Hold every frame back; with a jitter, frames overtake each other.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The delay, such as 2ms or 500us.")
+    var delay: Span
+
+    @Argument(help: "At most so much more, drawn for each frame.")
+    var jitter: Span?
+
+    func run() async throws {
+        try await change(common) {
+            $0.delayMicroseconds = delay.microseconds
+            $0.jitterMicroseconds = jitter?.microseconds ?? 0
+        }
+    }
+}
+
+struct NetCut: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cut", abstract: "Let two stations no longer reach each other.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "One station: n1, n2, …, or arbiter.")
+    var first: String
+
+    @Argument(help: "The other.")
+    var second: String
+
+    func run() async throws {
+        let cut = SegmentFaults.Cut(try station(first), try station(second))
+        guard cut.first != cut.second else { throw ValidationError("a station cannot be cut from itself") }
+        try await change(common) { if !$0.cuts.contains(cut) { $0.cuts.append(cut) } }
+    }
+}
+
+struct NetHeal: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "heal", abstract: "End all losses, duplications, delays and cuts.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        try await change(common) { faults in
+            let seed = faults.seed
+            faults = SegmentFaults()
+            faults.seed = seed
+        }
+    }
+}
+
+struct NetCapture: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "capture", abstract: "Write all frames to a pcap file, until --stop.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The file, such as cluster.pcap.", completion: .file())
+    var file: String?
+
+    @Flag(help: "End the capture that runs.")
+    var stop = false
+
+    func validate() throws {
+        guard (file != nil) != stop else { throw ValidationError("name a FILE to write, or say --stop") }
+    }
+
+    func run() async throws {
+        let path = file.map { URL(filePath: $0).standardizedFileURL.path(percentEncoded: false) }
+        let reply = try await common.cluster().segment().send(SegmentCapture(file: path))
+        if common.json { return try Terminal.show(json: reply) }
+        if let path { return Terminal.show("capturing into \(path); end it with plurix net capture --stop") }
+        Terminal.show(reply.frames.map { "the capture holds \($0) frames" } ?? "no capture was running")
+    }
+}

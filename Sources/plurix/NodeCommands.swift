@@ -1,0 +1,109 @@
+import ArgumentParser
+import Cluster
+import Control
+import Wire
+
+/// What commands on one node take.
+struct NodeArgument: ParsableArguments {
+    @Argument(help: "The node: n1, n2, …")
+    var node: String
+
+    func number() throws -> Int { try nodeNumber(node, maximum: Limits.maximumNodes) }
+}
+
+/// The answer of commands that change a node.
+struct NodeChange: Encodable {
+    var node: String
+    var state: String
+}
+
+private func report(_ node: String, _ state: String, _ words: String, json: Bool) throws {
+    if json { try Terminal.show(json: NodeChange(node: node, state: state)) } else { Terminal.show("\(node) \(words)") }
+}
+
+struct Add: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start one more node and wait until it has joined.",
+        discussion: "Without NODE it gets the lowest number that is free; a dead node's number is free.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(help: "The node's name.")
+    var node: String?
+
+    @Option(help: ArgumentHelp("How long to wait for the node.", valueName: "seconds"))
+    var timeout = 60
+
+    @OptionGroup var expert: ExpertOptions
+
+    func run() async throws {
+        let cluster = try common.cluster()
+        let wanted = try node.map { try nodeNumber($0, maximum: Limits.maximumNodes) }
+        let image = try expert.image.map { try Installation().image($0) }
+        let number = try await cluster.startNode(
+            wanted, image: image, key: expert.key(), maximumFrameBytes: expert.mtu?.frameBytes)
+        do {
+            let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: [number]) { status in
+                for node in status.nodes where node.name == "n\(number)" {
+                    Terminal.progress("\(node.name) \(node.state.rawValue)")
+                }
+            }
+            if common.json { return try Terminal.show(json: status.nodes.first { $0.name == "n\(number)" }) }
+            Terminal.show("n\(number) has joined")
+        } catch {
+            // A node that was turned away, or that does not come, is not left running. Its failure is the one to tell.
+            try? await cluster.kill(number)
+            try? await cluster.remove(number)
+            throw error
+        }
+    }
+}
+
+struct Remove: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "End a node in order: what it alone holds is saved first.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    func run() async throws {
+        try await common.cluster().remove(target.number())
+        try report(target.node, "removed", "is removed", json: common.json)
+    }
+}
+
+struct Kill: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "End a node as a power failure would.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    func run() async throws {
+        try await common.cluster().kill(target.number())
+        try report(target.node, "dead", "is dead", json: common.json)
+    }
+}
+
+struct Pause: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Stop a node's machine; its clocks stand still too.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    func run() async throws {
+        try await common.cluster().pause(target.number())
+        try report(target.node, "paused", "is paused", json: common.json)
+    }
+}
+
+struct Resume: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Let a paused node go on.")
+
+    @OptionGroup var common: CommonOptions
+    @OptionGroup var target: NodeArgument
+
+    func run() async throws {
+        try await common.cluster().resume(target.number())
+        try report(target.node, "running", "goes on", json: common.json)
+    }
+}

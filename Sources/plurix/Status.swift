@@ -1,0 +1,55 @@
+import ArgumentParser
+import Cluster
+import Control
+
+struct Status: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Show the cluster and its nodes.")
+
+    @OptionGroup var common: CommonOptions
+
+    func run() async throws {
+        let status = try await common.cluster().status()
+        if common.json { return try Terminal.show(json: status) }
+        func process(_ number: Int32?) -> String { number.map { "\($0)" } ?? "not running" }
+        Terminal.show(
+            "cluster \(status.cluster): epoch \(status.epoch), commit time \(status.commitTime),"
+                + " saved \(status.savedTime)")
+        Terminal.show(
+            "supervisor \(process(status.processes.supervisor)), segment \(process(status.processes.segment)),"
+                + " arbiter \(process(status.processes.arbiter))")
+        for line in Self.table(status).lines(width: Terminal.columns) { Terminal.show(line) }
+        for notice in status.notices.suffix(5) { Terminal.show("notice: \(notice)") }
+    }
+
+    static func table(_ status: ClusterStatus) -> Table {
+        var table = Table(columns: [
+            Table.Column(heading: "NODE"),
+            Table.Column(heading: "STATE"),
+            Table.Column(heading: "COMMITS", isNumber: true),
+            Table.Column(heading: "ABORTS", isNumber: true),
+            Table.Column(heading: "FETCHED", rank: 1, isNumber: true),
+            Table.Column(heading: "JOIN MS", rank: 2, isNumber: true),
+            Table.Column(heading: "UP MS", rank: 3, isNumber: true),
+            Table.Column(heading: "SENT", rank: 4, isNumber: true),
+            Table.Column(heading: "RECEIVED", rank: 4, isNumber: true),
+            Table.Column(heading: "REJECTED", rank: 2, isNumber: true),
+            Table.Column(heading: "NIC", rank: 5),
+            Table.Column(heading: "PROCESS", rank: 6, isNumber: true),
+        ])
+        table.rows = status.nodes.map { node in
+            [
+                node.name, node.state.rawValue, "\(node.commits)", "\(node.aborts)", "\(node.pagesFetched)",
+                node.joinMilliseconds.rounded(to: 1), node.upMilliseconds.rounded(to: 0), "\(node.framesSent)",
+                "\(node.framesReceived)", "\(node.framesRejected)", node.nic.rawValue,
+                node.processIdentifier.map { "\($0)" } ?? "",
+            ]
+        }
+        return table
+    }
+}
+
+extension Double {
+    func rounded(to digits: Int) -> String {
+        formatted(.number.precision(.fractionLength(digits)).grouping(.never).locale(.init(identifier: "en_US")))
+    }
+}

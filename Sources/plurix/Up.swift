@@ -1,0 +1,182 @@
+import ArgumentParser
+import Cluster
+import Control
+import Foundation
+import Wire
+
+extension ClusterDescription.Nic: ExpressibleByArgument {}
+
+/// How to choose the accelerator.
+enum AcceleratorChoice: String, CaseIterable, ExpressibleByArgument {
+    case auto, tcg, kvm
+}
+
+/// Options that only tests and experiments need.
+struct ExpertOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Expert: the node image to boot.", valueName: "file"), completion: .file())
+    var image: String?
+
+    @Option(
+        help: ArgumentHelp("Expert: a file with the key, 16 bytes or 32 hexadecimal digits.", valueName: "file"),
+        completion: .file())
+    var keyFile: String?
+
+    @Option(help: ArgumentHelp("Expert: the largest packet, jumbo or 1500.", valueName: "jumbo|1500"))
+    var mtu: MaximumPacket?
+
+    func key() throws -> ClusterKey? { try keyFile.map { try ClusterKey.load($0) } }
+}
+
+/// The largest packet of the segment.
+enum MaximumPacket: String, CaseIterable, ExpressibleByArgument {
+    case jumbo
+    case standard = "1500"
+
+    /// With the Ethernet header.
+    var frameBytes: Int {
+        switch self {
+        case .jumbo: Limits.maximumFrameBytes
+        case .standard: Limits.standardFrameBytes
+        }
+    }
+}
+
+struct Up: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Start a cluster and wait until every node has joined.")
+
+    /// Enough for the system area and a program's tables; a node keeps 16 bytes or more for each page.
+    static let sharedRange = 4...1024
+    static let memoryRange = 32...4096
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(help: "How many nodes, 1 to \(Limits.maximumNodes).")
+    var nodes = 3
+
+    @Option(help: "The network card.")
+    var nic = ClusterDescription.Nic.virtio
+
+    @Option(help: ArgumentHelp("Memory of each node in MiB, 32 to 4096.", valueName: "mib"))
+    var memory = 64
+
+    @Option(help: ArgumentHelp("Size of the shared memory in MiB, 4 to 1024.", valueName: "mib"))
+    var shared = 64
+
+    @Option(help: "What runs the machines; auto tries KVM once and remembers whether it is fast.")
+    var accel = AcceleratorChoice.auto
+
+    @Option(help: ArgumentHelp("A local libvirt driver.", valueName: "uri"))
+    var connect = "qemu:///embed"
+
+    @Option(help: ArgumentHelp("How long to wait for the nodes.", valueName: "seconds"))
+    var timeout = 60
+
+    @OptionGroup var expert: ExpertOptions
+
+    func validate() throws {
+        try check(nodes, in: 1...Limits.maximumNodes, "--nodes")
+        try check(memory, in: Self.memoryRange, "--memory")
+        try check(shared, in: Self.sharedRange, "--shared")
+        try check(timeout, in: 1...3600, "--timeout")
+        guard let uri = URL(string: connect), uri.scheme?.hasPrefix("qemu") == true else {
+            throw ValidationError("--connect \(connect) is no URI of a QEMU driver, such as qemu:///embed")
+        }
+        guard (uri.host() ?? "").isEmpty, uri.scheme == "qemu" else {
+            throw ValidationError("--connect \(connect) is remote: a cluster runs on this machine for now")
+        }
+        guard ["/embed", "/system", "/session"].contains(uri.path()) else {
+            throw ValidationError("--connect must be qemu:///embed, qemu:///system or qemu:///session")
+        }
+    }
+
+    private func check(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
+        guard range.contains(value) else {
+            throw ValidationError("\(option) \(value) must lie between \(range.lowerBound) and \(range.upperBound)")
+        }
+    }
+
+    func run() async throws {
+        let directory = try common.directory()
+        let start = ContinuousClock.now
+        let description = try describe(Installation())
+        try await Leftovers.clear(directory)
+        try directory.create()
+        try description.create(in: directory)
+        do {
+            let status = try await boot(ClusterHandle(directory))
+            try report(status, ContinuousClock.now - start)
+        } catch {
+            // A cluster that did not come up leaves nothing behind.
+            _ = try? await Teardown(directory).run()
+            throw error
+        }
+    }
+
+    private func describe(_ installation: Installation) throws -> ClusterDescription {
+        _ = try installation.emulator()
+        _ = try installation.firmware()
+        _ = try installation.domainTemplate()
+        return ClusterDescription(
+            name: common.name, identifier: UInt64.random(in: 1 ... .max),
+            key: try expert.key() ?? ClusterKey.random(), nic: nic, memoryMebibytes: memory, sharedMebibytes: shared,
+            accelerator: try chosenAccelerator(installation), connect: connect,
+            image: try installation.image(expert.image), maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes)
+    }
+
+    private func chosenAccelerator(_ installation: Installation) throws -> ClusterDescription.Accelerator {
+        switch accel {
+        case .auto: try AcceleratorProbe(installation).answer().accelerator
+        case .tcg: .tcg
+        case .kvm:
+            if access("/dev/kvm", R_OK | W_OK) == 0 { .kvm } else {
+                throw Failure(.unavailable, "--accel kvm: this user cannot open /dev/kvm; use --accel tcg")
+            }
+        }
+    }
+
+    private func boot(_ cluster: ClusterHandle) async throws -> ClusterStatus {
+        Terminal.progress("starting \(nodes) node\(nodes == 1 ? "" : "s") of cluster \(common.name)")
+        try await cluster.ensureSupervisor()
+        try await withThrowingTaskGroup { group in
+            for number in 1...nodes { group.addTask { _ = try await cluster.startNode(number) } }
+            try await group.waitForAll()
+        }
+        return try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: Array(1...nodes)) { status in
+            Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
+        }
+    }
+
+    private func report(_ status: ClusterStatus, _ elapsed: Duration) throws {
+        if common.json { return try Terminal.show(json: status) }
+        let name = common.name == "plurix" ? "" : " --name \(common.name)"
+        let seconds = elapsed.formatted(.units(allowed: [.seconds], fractionalPart: .show(length: 1)))
+        Terminal.show(
+            """
+            \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds). Next:
+              plurix run counter 1000\(name)      a program on all nodes
+              plurix status\(name)                how the nodes are
+              plurix down\(name)                  end and remove the cluster
+            """)
+    }
+}
+
+/// What a cluster of the same name left behind.
+enum Leftovers {
+    /// Removes a cluster none of whose processes live any more, as after a reboot.
+    ///
+    /// - Throws: `.input` when the cluster lives.
+    static func clear(_ directory: RunDirectory) async throws {
+        guard directory.exists else { return }
+        let lives =
+            BackgroundProcess.allCases.contains { $0.running(in: directory) != nil }
+            || Teardown(directory).hasLivingMachines
+        guard !lives else {
+            throw Failure(
+                .input,
+                "a cluster named \"\(directory.name)\" runs: use another --name, or end it with"
+                    + " plurix down --name \(directory.name)")
+        }
+        try await Teardown(directory).run()
+    }
+}
