@@ -85,7 +85,8 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
     private func lastWords(in directory: RunDirectory) -> String {
         let log = FileManager.default.contents(atPath: directory.log(of: rawValue)) ?? Data()
         let line = String(decoding: log.suffix(4000), as: UTF8.self).split(separator: "\n").last
-        return line.map(String.init) ?? "the \(rawValue) ended at once"
+        guard let line else { return "the \(rawValue) ended at once" }
+        return line.hasPrefix("plurix: ") ? String(line.dropFirst(8)) : "the \(rawValue) ended: \(line)"
     }
 
     /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module leaves out.

@@ -16,7 +16,7 @@ enum LibvirtRuntime {
         }
         guard isFirst else { return }
         // Only errors, and those to the log: libvirt would write to standard error.
-        setenv("LIBVIRT_LOG_OUTPUTS", "4:null", 0)
+        setenv("LIBVIRT_LOG_OUTPUTS", "4:file:/dev/null", 0)
         setenv("LIBVIRT_DEBUG", "4", 0)
         virInitialize()
         virSetErrorFunc(nil) { _, error in
