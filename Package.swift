@@ -57,6 +57,7 @@ let package = Package(
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: pure),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
         .testTarget(name: "SegmentTests", dependencies: ["Segment"]),
+        .testTarget(name: "PageServerTests", dependencies: ["PageServer"], swiftSettings: pure),
         .testTarget(name: "ClusterTests", dependencies: ["Cluster", "plurix"]),
         .testTarget(name: "TidyTests"),
     ],
