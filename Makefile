@@ -25,12 +25,17 @@ prepare:
 
 build: command image
 
-command: prepare
+command: prepare .build/image/node-domain.xml
 	$(SWIFT) build $(SWIFTFLAGS) --product plurix
 
 image: prepare
 
 -include Images/image.mk
+
+# The command finds the machine's template beside the image.
+.build/image/node-domain.xml: Images/node-domain.xml
+	@mkdir -p $(@D)
+	@cp $< $@
 
 demo: build
 	scripts/demo $(PLURIX)

@@ -55,7 +55,8 @@ struct ArbiterCommand: AsyncParsableCommand {
 
     func run() async throws {
         try await arguments.run(.arbiter) { directory, logger in
-            try await ArbiterProcess(in: directory, logger: logger).run()
+            let settings = try ArbiterSettings(ClusterDescription.load(directory))
+            try await ArbiterProcess(settings, in: directory, logger: logger).run()
         }
     }
 }

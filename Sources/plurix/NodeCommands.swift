@@ -9,6 +9,8 @@ struct NodeArgument: ParsableArguments {
     var node: String
 
     func number() throws -> Int { try nodeNumber(node, maximum: Limits.maximumNodes) }
+
+    func validate() throws { _ = try number() }
 }
 
 /// The answer of commands that change a node.
