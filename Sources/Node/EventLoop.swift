@@ -15,21 +15,25 @@ extension Nucleus {
     }
 
     /// Handles one frame. It is copied out of the ring first: answering it needs the card.
-    private func receiveOne() -> Bool {
+    func receiveOne() -> Bool {
         var count = 0
         let isReceived = world.card.receive { bytes in
             guard bytes.byteCount <= Limits.maximumFrameBytes else { return }
             count = bytes.byteCount
             frame.withBytes { $0.copy(bytes, from: 0, count: count, to: 0) }
         }
-        if count > 0 { frame.withFirst(count) { core.receive($0, now: Machine.nanoseconds(), &world) } }
+        if count > 0, !takesRawFrame(count) {
+            frame.withFirst(count) { core.receive($0, now: Machine.nanoseconds(), &world) }
+        }
         return isReceived
     }
 
     /// Sleeps until something has happened, and handles it.
     func waitForEvent() {
         armTimer()
+        let asleep = Machine.timestamp()
         Machine.waitForInterrupt()
+        idleTicks &+= Machine.timestamp() &- asleep
         poll()
     }
 

@@ -30,6 +30,9 @@ final class Nucleus {
     var ahead = 0
     /// When the timer will interrupt.
     var timerAt: UInt64 = 0
+    /// Ticks of the time stamp counter that were slept away.
+    var idleTicks: UInt64 = 0
+    let benchmark = Benchmark(commandLine: Machine.bootInformation.commandLine)
     var registeredIncarnation: UInt32 = 0
     var registeredEpoch: UInt32 = 0
 

@@ -8,6 +8,10 @@ extension Nucleus {
     /// The node's life: join, enter the node table, then do what the shared memory says, for ever.
     func live() -> Never {
         core.start(now: Machine.nanoseconds(), &world)
+        if benchmark != nil {
+            joinAndRegister()
+            runBenchmark()
+        }
         while true {
             joinAndRegister()
             runCommands()

@@ -16,6 +16,8 @@ enum ProgramBody {
     case register
     /// Ends the job because this node's part failed.
     case recordFailure
+    /// A transaction of the benchmark.
+    case measure
 }
 
 /// How a transaction ended.
@@ -59,7 +61,7 @@ extension Nucleus {
         }
     }
 
-    private func begin() {
+    func begin() {
         while !core.begin(now: Machine.nanoseconds(), &world) { waitForEvent() }
         world.memory.begin()
         Machine.resetArena()
@@ -67,7 +69,7 @@ extension Nucleus {
     }
 
     /// Nil when others' commits have doomed the transaction.
-    private func commit() -> GlobalTime? {
+    func commit() -> GlobalTime? {
         while true {
             switch core.commit(now: Machine.nanoseconds(), &world) {
             case .committed(let time):
@@ -84,7 +86,7 @@ extension Nucleus {
         core.abort(isConflict: true)
     }
 
-    private func undo() -> TransactionEnd {
+    func undo() -> TransactionEnd {
         world.memory.abort()
         core.abort(isConflict: false)
         return .undone
@@ -107,6 +109,8 @@ extension Nucleus {
         register(memory, node, nucleus)
     case .recordFailure:
         JobRunner<ProgramTable>.recordFailure(memory, node: node, nucleus.failure, readings: nucleus.programReadings)
+    case .measure:
+        nucleus.benchmark?.body(memory)
     }
 }
 
