@@ -1,0 +1,213 @@
+import Control
+import Heap
+import Kernel
+import Logging
+import Protocol
+import Segment
+import Synchronization
+import Wire
+
+/// The arbiter at work: one thread that takes frames, timers and requests one after the other.
+///
+/// Unchecked, because everything but `perform` and `stop` belongs to the thread that runs `run`.
+public final class ArbiterLoop: @unchecked Sendable {
+    private typealias Task = @Sendable (ArbiterLoop) -> Void
+
+    private struct Mailbox {
+        var tasks: [Task] = []
+        var isClosed = false
+    }
+
+    private let station: HostStation
+    private let mailbox = Mutex(Mailbox())
+    private var arbiter: Arbiter
+    private var world: HostWorld
+    private var orders: Orders
+    private var jobs: Jobs
+    private var roster: Roster
+    private var notices: NoticeBoard
+    private let settings: ArbiterSettings
+
+    /// Opens the journal and attaches to the segment.
+    ///
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged journal.
+    public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
+        // The lock before the socket: a second arbiter must not take the frames of the first.
+        let (journal, contents) = try Journal.open(
+            directory.arbiterJournal, cluster: settings.cluster, sharedPages: settings.sharedPages)
+        if contents.tornBytes > 0 {
+            logger.notice("cut \(contents.tornBytes) bytes of an unfinished write off \(journal.path)")
+        }
+        station = try HostStation(.arbiter, in: directory)
+        world = HostWorld(
+            link: ArbiterLink(station), journal: journal, contents: contents,
+            maximumFrameBytes: settings.maximumFrameBytes, logger: logger)
+        var generator = SystemRandomNumberGenerator()
+        arbiter = Arbiter(
+            cluster: settings.cluster, key: settings.key, build: settings.build, state: contents.state,
+            nonce: generator.next())
+        self.settings = settings
+        orders = Orders(incarnation: arbiter.endpoint.incarnation)
+        jobs = Jobs(incarnation: arbiter.endpoint.incarnation)
+        roster = Roster(arbiter)
+        notices = NoticeBoard(build: settings.build, logger: logger)
+    }
+
+    /// Works until `stop()`. Blocks the calling thread.
+    public func run() {
+        arbiter.start(now: Clock.now(), &world)
+        jobs.refresh(world.image, now: Clock.now(), &orders)
+        settle()
+        while true {
+            receive()
+            let now = Clock.now()
+            if arbiter.deadline <= now { arbiter.tick(now: now, &world) }
+            let (tasks, isClosed) = mailbox.withLock { box in
+                defer { box.tasks = [] }
+                return (box.tasks, box.isClosed)
+            }
+            for task in tasks { task(self) }
+            if isClosed { return }
+            settle()
+        }
+    }
+
+    /// Ends `run`. What waits for the loop is still answered.
+    public func stop() {
+        mailbox.withLock { $0.isClosed = true }
+        station.wake()
+    }
+
+    /// Runs `body` between two events of the loop and hands back what it returns.
+    ///
+    /// - Throws: what `body` throws; `.unavailable` when the loop has ended.
+    public func perform<Result: Sendable>(
+        _ body: @escaping @Sendable (ArbiterLoop) throws(Failure) -> Result
+    ) async throws(Failure) -> Result {
+        let outcome: Swift.Result<Result, Failure> = await withCheckedContinuation { continuation in
+            let isOpen = mailbox.withLock { box in
+                guard !box.isClosed else { return false }
+                box.tasks.append { loop in
+                    do throws(Failure) {
+                        continuation.resume(returning: .success(try body(loop)))
+                    } catch {
+                        continuation.resume(returning: .failure(error))
+                    }
+                }
+                return true
+            }
+            if isOpen {
+                station.wake()
+            } else {
+                continuation.resume(returning: .failure(Failure(.unavailable, "the arbiter is stopping")))
+            }
+        }
+        return try outcome.get()
+    }
+
+    // MARK: One turn
+
+    private func receive() {
+        let now = Clock.now()
+        world.link.flush(now)
+        var due = min(arbiter.deadline, orders.deadline)
+        if world.link.isBacklogged { due = min(due, now + ArbiterLink.retryInterval) }
+        station.receive(waiting: due > now ? due - now : 0) { frame in
+            arbiter.receive(frame, now: Clock.now(), &world)
+        }
+    }
+
+    /// Follows up what the arbiter's last events mean for orders, jobs and the user.
+    private func settle() {
+        let now = Clock.now()
+        var isChanged = false
+        for event in world.takeEvents() {
+            switch event {
+            case .reply(let reply, _): orders.answer(reply, now: now)
+            case .report: roster.noteJoined(arbiter, world.image)
+            case .notice(let notice):
+                if case .joined(let node, _) = notice { roster.admitted(node) }
+                notices.post(notice, now: now)
+            case .saved: isChanged = true
+            }
+        }
+        orders.settle(saved: arbiter.saved, chain: arbiter.chain, now: now)
+        if isChanged {
+            roster.noteJoined(arbiter, world.image)
+            jobs.refresh(world.image, now: now, &orders)
+        }
+        jobs.settle(dead: roster.deadMask, now: now, &orders)
+        guard orders.deadline <= now else { return }
+        let nodes = jobs.preferring(roster.ready(arbiter, now: now))
+        orders.tick(now: now, nodes: nodes) { command, payload, node in
+            arbiter.command(command, payload, to: node, &world)
+        }
+    }
+
+    // MARK: What may be asked of it, inside `perform`
+
+    /// What the arbiter knows of the cluster.
+    public func status() -> ArbiterStatus.Reply {
+        ArbiterStatus.Reply(
+            epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
+            nodes: roster.reports(arbiter, world.image, refusals: notices.refusals, now: Clock.now()),
+            notices: notices.texts)
+    }
+
+    /// The saved state of the shared memory.
+    public var image: SharedImage { world.image }
+
+    /// Which machines there are.
+    public func update(_ machines: ArbiterMachines) {
+        for node in roster.update(running: machines.running, paused: machines.paused) { bury(node) }
+    }
+
+    /// The machine of a node is gone.
+    public func died(_ node: Int) {
+        roster.died(node)
+        bury(node)
+    }
+
+    private func bury(_ node: Int) {
+        guard (1...Limits.maximumNodes).contains(node) else { return }
+        arbiter.died(Station(UInt8(node)), now: Clock.now(), &world)
+    }
+
+    /// Begins a job.
+    ///
+    /// - Throws: `.unavailable` when another one runs or a node has not joined.
+    func start(_ request: JobRequest) throws(Failure) -> Int {
+        for node in request.nodes where !Roster.isJoined(node, arbiter, world.image) {
+            throw Failure(.unavailable, "n\(node) has not joined the cluster: see plurix status")
+        }
+        return try jobs.start(request, now: Clock.now(), &orders)
+    }
+
+    /// How a job stands, and the bytes of its result.
+    func report(_ job: Int) throws(Failure) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        try jobs.report(job, now: Clock.now())
+    }
+
+    func cancel(_ job: Int) throws(Failure) {
+        try jobs.cancel(job, now: Clock.now(), &orders)
+    }
+
+    /// Asks a node to end its work. False when there is no such node (any more).
+    func beginRetirement(_ node: Int) -> Bool {
+        guard isMember(node) else { return false }
+        guard !orders.contains(.powerOff(node: node)) else { return true }
+        orders.submit(.powerOff(node: node), .powerOff, only: Station(UInt8(node)))
+        return true
+    }
+
+    /// Whether everything that the node did is saved, or the node is gone.
+    func isRetired(_ node: Int) -> Bool { !isMember(node) || !orders.contains(.powerOff(node: node)) }
+
+    func endRetirement(_ node: Int) {
+        orders.removeAll { $0 == .powerOff(node: node) }
+    }
+
+    private func isMember(_ node: Int) -> Bool {
+        (1...Limits.maximumNodes).contains(node) && arbiter.member(Station(UInt8(node))).state == .member
+    }
+}

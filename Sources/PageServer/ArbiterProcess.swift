@@ -1,0 +1,113 @@
+import Control
+import Foundation
+import Logging
+import Wire
+
+/// The background process `plurix arbiter`: the arbiter of a cluster, its memory of what must not be forgotten, and its
+/// control socket. It may be killed at any moment and started again while the machines live.
+public struct ArbiterProcess: Sendable {
+    private let directory: RunDirectory
+    private let settings: ArbiterSettings
+    private let logger: Logger
+    private let loop: ArbiterLoop
+
+    /// How long a node that retires is waited for.
+    private static let retirementLimit = Duration.seconds(10)
+
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged journal.
+    public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
+        self.directory = directory
+        self.settings = settings
+        self.logger = logger
+        loop = try ArbiterLoop(settings, in: directory, logger: logger)
+    }
+
+    /// Serves until a `Stop` request arrives.
+    public func run() async throws {
+        let loop = loop
+        let thread = Thread { loop.run() }
+        thread.name = "arbiter"
+        thread.qualityOfService = .userInteractive
+        thread.start()
+        defer { loop.stop() }
+
+        let (stops, stop) = AsyncStream.makeStream(of: Void.self)
+        let server = makeServer(stop)
+        try await withThrowingTaskGroup { group in
+            group.addTask { try await server.run() }
+            group.addTask { for await _ in stops { return } }
+            group.addTask {
+                await attach()
+                // Not the one whose end ends the process.
+                for await _ in AsyncStream<Void>.makeStream().stream {}
+            }
+            try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    /// Asks the segment for a port until it has given one. A restarted segment remembers its ports.
+    private func attach() async {
+        let segment = ControlClient(path: directory.segmentSocket)
+        while !Task.isCancelled {
+            do throws(Failure) {
+                _ = try await segment.send(SegmentAttach(station: Station.arbiter.number))
+                return
+            } catch {
+                logger.debug("the segment has no port for the arbiter yet: \(error)")
+            }
+            // Cancelled: the loop's condition sees it too.
+            try? await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    private func makeServer(_ stop: AsyncStream<Void>.Continuation) -> ControlServer {
+        var server = ControlServer(path: directory.arbiterSocket, logger: logger)
+        server.on(ArbiterStatus.self) { _ in try await loop.perform { $0.status() } }
+        server.on(ArbiterMachines.self) { request in
+            try await loop.perform { $0.update(request) }
+            return Done()
+        }
+        server.on(ArbiterDied.self) { request in
+            try await loop.perform { $0.died(request.node) }
+            return Done()
+        }
+        server.on(ArbiterRetire.self) { request in
+            try await retire(request.node)
+            return Done()
+        }
+        server.on(ArbiterStart.self) { request in
+            let checked = try JobRequest(
+                request, sharedPages: settings.sharedPages, maximumFrameBytes: settings.maximumFrameBytes)
+            return ArbiterStart.Reply(job: try await loop.perform { loop throws(Failure) in try loop.start(checked) })
+        }
+        server.on(ArbiterJob.self) { request in
+            var (reply, result) = try await loop.perform { loop throws(Failure) in try loop.report(request.job) }
+            if !result.isEmpty { reply.result = try JSONDecoder().decode(JSONValue.self, from: Data(result)) }
+            return reply
+        }
+        server.on(ArbiterCancel.self) { request in
+            try await loop.perform { loop throws(Failure) in try loop.cancel(request.job) }
+            return Done()
+        }
+        server.on(Stop.self) { _ in
+            stop.yield()
+            return Done()
+        }
+        return server
+    }
+
+    private func retire(_ node: Int) async throws {
+        guard try await loop.perform({ $0.beginRetirement(node) }) else { return }
+        let end = ContinuousClock.now + Self.retirementLimit
+        while try await !loop.perform({ $0.isRetired(node) }) {
+            guard ContinuousClock.now < end else {
+                try await loop.perform { $0.endRetirement(node) }
+                throw Failure(
+                    .timeout, "n\(node) did not hand over what it holds within \(Self.retirementLimit): look at"
+                        + " plurix logs n\(node), or remove it with plurix kill n\(node)")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+}

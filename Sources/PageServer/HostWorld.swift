@@ -1,0 +1,137 @@
+import Control
+import Glibc
+import Logging
+import Protocol
+import Wire
+
+/// The world of the arbiter in a host process: a station of the segment, an image in memory, and the journal.
+final class HostWorld: ArbiterWorld {
+    /// What has happened to the arbiter since its events were last taken.
+    enum Event {
+        case reply(CommandReply, from: Station)
+        case report(from: Station)
+        case notice(ArbiterNotice)
+        case saved(GlobalTime)
+    }
+
+    let maximumFrameBytes: Int
+    let link: ArbiterLink
+    private(set) var image: SharedImage
+    private(set) var events: [Event] = []
+    private let journal: Journal
+    /// What the journal says, for compaction.
+    private var state: ArbiterState
+    private let logger: Logger
+    /// Contents that have arrived and are not part of the image; empty where the number is free.
+    private var staged: [[UInt8]] = []
+    private var freeHandles: [UInt32] = []
+    private var generator = SystemRandomNumberGenerator()
+
+    init(
+        link: ArbiterLink, journal: Journal, contents: JournalContents, maximumFrameBytes: Int, logger: Logger
+    ) {
+        self.link = link
+        self.journal = journal
+        self.maximumFrameBytes = maximumFrameBytes
+        self.logger = logger
+        image = contents.image
+        state = contents.state
+    }
+
+    func takeEvents() -> [Event] {
+        guard !events.isEmpty else { return [] }
+        defer { events.removeAll(keepingCapacity: true) }
+        return events
+    }
+
+    // MARK: The link
+
+    func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        link.transmit(byteCount, fill)
+        return true
+    }
+
+    func transmit(
+        _ byteCount: Int, _ content: PageContent, at target: Int, _ fill: (inout MutableRawSpan) -> Void
+    ) -> Bool {
+        let bytes = content.handle.map { staged[Int($0.number)] } ?? image.bytes(of: content.page.index)
+        link.transmit(byteCount) { frame in
+            frame.copy(bytes.span.bytes, from: content.offset, count: content.count, to: target)
+            fill(&frame)
+        }
+        return true
+    }
+
+    // MARK: Memory
+
+    func stage() -> FrameHandle {
+        let empty = [UInt8](repeating: 0, count: Limits.pageBytes)
+        if let number = freeHandles.popLast() {
+            staged[Int(number)] = empty
+            return FrameHandle(number)
+        }
+        staged.append(empty)
+        return FrameHandle(UInt32(staged.count - 1))
+    }
+
+    func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
+        staged[Int(handle.number)].withUnsafeMutableBytes { frame in
+            // Safe: the span ends with this call, and `copy` checks both ranges.
+            var target = frame.mutableBytes
+            target.copy(bytes, from: start, count: count, to: offset)
+        }
+    }
+
+    func discard(_ handle: FrameHandle) {
+        staged[Int(handle.number)] = []
+        freeHandles.append(handle.number)
+    }
+
+    // MARK: What survives a kill
+
+    func save(_ time: GlobalTime, _ pages: [SavedPage]) {
+        let contents = pages.map { ($0.page.index, $0.version, staged[Int($0.handle.number)]) }
+        attempt { () throws(Failure) in try journal.save(time, contents) }
+        for (page, version, bytes) in contents {
+            image.set(page, to: bytes)
+            state.imageVersions[Int(page)] = version
+        }
+        for page in pages { discard(page.handle) }
+        image.close(at: time)
+        state.saved = time
+        events.append(.saved(time))
+        compactIfDue()
+    }
+
+    func persist(_ fact: ArbiterFact) {
+        attempt { () throws(Failure) in try journal.persist(fact) }
+        state.apply(fact)
+    }
+
+    private func compactIfDue() {
+        guard journal.isDueForCompaction(image) else { return }
+        let before = journal.byteCount
+        do throws(Failure) {
+            try journal.compact(state, image)
+            logger.debug("journal compacted from \(before) to \(journal.byteCount) bytes")
+        } catch {
+            logger.warning("the journal could not be compacted: \(error)")
+        }
+    }
+
+    /// An arbiter that cannot record what it decides must not decide anything: it ends, and the next one reads what is
+    /// there. Its nodes go on among themselves meanwhile.
+    private func attempt(_ body: () throws(Failure) -> Void) {
+        do throws(Failure) { try body() } catch {
+            logger.critical("the arbiter ends: \(error); make room there, then start it again")
+            exit(Failure.Kind.fault.rawValue)
+        }
+    }
+
+    // MARK: What the host wants to know
+
+    func randomNumber() -> UInt64 { generator.next() }
+    func accept(_ reply: CommandReply, from node: Station) { events.append(.reply(reply, from: node)) }
+    func accept(_ report: Report, from node: Station) { events.append(.report(from: node)) }
+    func notify(_ notice: ArbiterNotice) { events.append(.notice(notice)) }
+}

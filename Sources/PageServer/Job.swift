@@ -1,0 +1,202 @@
+import Control
+import Heap
+import Kernel
+import Protocol
+import Wire
+
+/// A program that was asked for, from its input to its result.
+///
+/// fence → place the input → start → running → ended. Each step waits until the one before is saved, so no epoch can
+/// undo it under the next one. Everything that the user is told is read from the saved state: it cannot be undone.
+struct Job {
+    private enum Stage { case fencing, placing, starting, running, ended }
+
+    let number: Int
+    let program: String
+    /// Bit 0 is node 1.
+    let participants: UInt64
+    private var arguments: [[UInt8]]
+    private var input: JobInput
+    private var stage = Stage.fencing
+    private var nextPiece = 0
+    private var placedPieces = 0
+    private var isCancelled = false
+    private let startedAt: UInt64
+    private var endedAt: UInt64?
+    private var reader: JobReader
+    private var failure: Failure?
+
+    /// A new job.
+    ///
+    /// - Parameter number: larger than that of any job before by two or more; the one in between is the fence's.
+    init(_ request: JobRequest, number: Int, now: UInt64, _ orders: inout Orders) {
+        self.number = number
+        program = request.program
+        participants = request.nodes.reduce(0) { $0 | SystemLayout.mask(of: UInt32($1)) }
+        arguments = request.arguments
+        input = request.input
+        startedAt = now
+        reader = JobReader(number: number, participants: participants)
+        // Late copies of what was sent for earlier jobs must not touch the input that is placed now.
+        orders.submit(.fence(job: number), .perform, Kernel.Command.stopJob(UInt64(number - 1)).encode())
+    }
+
+    /// A job that an earlier run of the arbiter started, found in the saved state.
+    init(adopting record: JobRecord<SharedImage>, now: UInt64) {
+        number = Int(record.number)
+        program = "the program"
+        participants = record.participants
+        arguments = []
+        input = JobInput(bytes: [], maximumFrameBytes: Limits.maximumFrameBytes)
+        startedAt = now
+        stage = .running
+        reader = JobReader(number: number, participants: participants)
+    }
+
+    var hasEnded: Bool { stage == .ended }
+
+    /// Nodes that are asked first to do what the job needs.
+    func isParticipant(_ node: Station) -> Bool { participants & node.bit != 0 }
+
+    // MARK: Events
+
+    /// An order of this job ended.
+    mutating func finished(
+        _ purpose: Orders.Purpose, _ outcome: Orders.Outcome, now: UInt64, _ orders: inout Orders
+    ) {
+        guard stage != .ended else { return }
+        guard outcome == .done else {
+            return end(Failure(.fault, "the nodes refuse to start \(program): \(purpose)"), now, &orders)
+        }
+        switch purpose {
+        case .fence where stage == .fencing: stage = .placing
+        case .put where stage == .placing: placedPieces += 1
+        case .start where stage == .starting: stage = .running
+        case .fence, .put, .start, .stop, .markDead, .powerOff: break
+        }
+        placeMore(now, &orders)
+    }
+
+    /// Keeps pieces of the input under way: what the window takes, and what waits to be saved.
+    private mutating func placeMore(_ now: UInt64, _ orders: inout Orders) {
+        guard stage == .placing else { return }
+        while nextPiece < input.pieceCount, nextPiece - placedPieces < 8 * Orders.window {
+            orders.submit(.put(job: number, piece: nextPiece), .perform, input.command(nextPiece, job: number))
+            nextPiece += 1
+        }
+        guard placedPieces == input.pieceCount else { return }
+        stage = .starting
+        do throws(ArgumentError) {
+            let start = try JobStart(
+                number: UInt64(number), participants: participants, programName: Array(program.utf8),
+                arguments: arguments, inputByteCount: UInt64(input.bytes.count))
+            orders.submit(.start(job: number), .perform, Kernel.Command.startJob(start).encode())
+            input = JobInput(bytes: [], maximumFrameBytes: Limits.maximumFrameBytes)
+        } catch {
+            end(Failure(.usage, "\(program): \(error.sentence)"), now, &orders)
+        }
+    }
+
+    /// The saved state has moved on.
+    mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {
+        guard stage == .starting || stage == .running else { return }
+        reader.read(image)
+        guard reader.isCurrent else { return }
+        stage = .running
+        switch reader.phase {
+        case .finished: end(lossOfNodes, now, &orders)
+        case .failed: end(failureOfPart, now, &orders)
+        case .stopped:
+            end(
+                Failure(.unavailable, isCancelled ? "\(program) was stopped" : "another job has replaced \(program)"),
+                now, &orders)
+        case JobPhase.none?, .preparing, .running, .finishing, nil: break
+        }
+    }
+
+    /// Tells the job's nodes which participants are dead.
+    ///
+    /// - Parameter dead: nodes whose machines are gone, as a mask.
+    mutating func mark(dead: UInt64, now: UInt64, _ orders: inout Orders) {
+        guard stage != .ended, participants & dead != 0 else { return }
+        guard participants & ~dead != 0 else {
+            let isStarted = stage == .starting || stage == .running
+            end(Failure(.unavailable, "all nodes of \(program) have died: look at them with plurix autopsy"), now, &orders)
+            if isStarted { submitStop(&orders) }
+            return
+        }
+        guard stage == .running else { return }
+        let unmarked = participants & dead & ~reader.dead
+        for node in 1...Limits.maximumNodes where unmarked & SystemLayout.mask(of: UInt32(node)) != 0 {
+            let purpose = Orders.Purpose.markDead(job: number, node: node)
+            guard !orders.contains(purpose) else { continue }
+            orders.submit(
+                purpose, .perform, Kernel.Command.markDead(job: UInt64(number), node: UInt32(node)).encode())
+        }
+    }
+
+    /// The user has given the job up.
+    mutating func cancel(now: UInt64, _ orders: inout Orders) {
+        guard stage != .ended, !isCancelled else { return }
+        isCancelled = true
+        if stage == .fencing || stage == .placing {
+            end(Failure(.unavailable, "\(program) was stopped before it began"), now, &orders)
+        } else {
+            submitStop(&orders)
+        }
+    }
+
+    private func submitStop(_ orders: inout Orders) {
+        orders.submit(.stop(job: number), .perform, Kernel.Command.stopJob(UInt64(number)).encode())
+    }
+
+    private mutating func end(_ failure: Failure?, _ now: UInt64, _ orders: inout Orders) {
+        stage = .ended
+        endedAt = now
+        self.failure = failure
+        let number = number
+        orders.removeAll { purpose in
+            switch purpose {
+            case .fence(let job), .put(let job, _), .start(let job), .markDead(let job, _): job == number
+            case .stop, .powerOff: false
+            }
+        }
+    }
+
+    // MARK: What the user is told
+
+    private var lossOfNodes: Failure? {
+        guard reader.dead != 0 else { return nil }
+        return Failure(
+            .unavailable,
+            "\(Self.names(reader.dead)) died while \(program) ran; the other nodes came to a result without it."
+                + " See plurix autopsy, and run it again")
+    }
+
+    private var failureOfPart: Failure {
+        guard let (node, failure) = reader.failure else { return Failure(.fault, "\(program) failed") }
+        let reason = "\(program) failed on n\(node): \(JobReader.sentence(failure))"
+        return Failure(reader.dead != 0 ? .unavailable : JobReader.kind(failure), reason)
+    }
+
+    private static func names(_ mask: UInt64) -> String {
+        (1...Limits.maximumNodes).filter { mask & SystemLayout.mask(of: UInt32($0)) != 0 }.map { "n\($0)" }
+            .joined(separator: ", ")
+    }
+
+    private var state: JobState {
+        switch stage {
+        case .fencing, .placing, .starting: .starting
+        case .running: reader.phase == .finishing ? .saving : .running
+        case .ended: failure == nil ? .finished : .failed
+        }
+    }
+
+    /// Everything about the job but the value of its result, whose bytes come with it: parsing a large one takes long.
+    func report(now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        let reply = ArbiterJob.Reply(
+            state: state, parts: reader.parts, output: reader.output, failure: failure,
+            elapsedMicroseconds: ((endedAt ?? now) - startedAt) / 1000)
+        return (reply, hasEnded ? reader.result : [])
+    }
+}

@@ -1,0 +1,96 @@
+import Control
+import Heap
+import Kernel
+import Wire
+
+/// Reads what the saved state says of one job: how far its parts are, what they printed, and the result.
+struct JobReader {
+    private let number: Int
+    private let participants: UInt64
+    /// Whether the state that was read last is about this job.
+    private(set) var isCurrent = false
+    private(set) var phase: JobPhase?
+    /// Participants that are marked dead.
+    private(set) var dead: UInt64 = 0
+    private(set) var failure: (node: Int, PartFailure)?
+    private(set) var parts: [ArbiterJob.Part]
+    /// The result in JSON, once the job is finished.
+    private(set) var result: [UInt8] = []
+    /// One for each participant.
+    private var printed: [OutputReader]
+    private let nodes: [UInt32]
+
+    init(number: Int, participants: UInt64) {
+        self.number = number
+        self.participants = participants
+        nodes = (1...UInt32(Limits.maximumNodes)).filter { participants & SystemLayout.mask(of: $0) != 0 }
+        parts = nodes.map {
+            ArbiterJob.Part(node: Int($0), state: .starting, commits: 0, aborts: 0, pagesFetched: 0)
+        }
+        printed = nodes.map { _ in OutputReader() }
+    }
+
+    var output: [ArbiterJob.Output] {
+        zip(nodes, printed).filter { !$1.bytes.isEmpty }.map { ArbiterJob.Output(node: Int($0), text: $1.text) }
+    }
+
+    /// Looks at a newer saved state.
+    mutating func read(_ image: SharedImage) {
+        let record = JobRecord(image)
+        isCurrent = record.number == UInt64(number)
+        guard isCurrent else { return }
+        phase = record.phase
+        dead = record.dead
+        for (place, node) in nodes.enumerated() { readPart(place, node, image) }
+        if phase == .finished {
+            var stream = OutputReader()
+            stream.advance(
+                image, firstPage: CommonPage.resultFirstPage(image), byteCount: CommonPage.resultByteCount(image))
+            result = stream.bytes
+        }
+    }
+
+    private mutating func readPart(_ place: Int, _ node: UInt32, _ image: SharedImage) {
+        let part = JobPart(of: node, in: image)
+        guard part.jobNumber == UInt64(number) else { return }
+        parts[place].commits = part.commits
+        parts[place].aborts = part.aborts
+        parts[place].pagesFetched = part.pagesFetched
+        parts[place].state =
+            switch part.state {
+            case .idle, nil: .starting
+            case .running: dead & SystemLayout.mask(of: node) == 0 ? .running : .failed
+            case .done: .finished
+            case .failed: .failed
+            }
+        printed[place].advance(image, firstPage: part.printFirstPage, byteCount: part.printByteCount)
+        if let failure = part.failure {
+            self.failure = (Int(node), failure)
+            parts[place].failure = Self.sentence(failure)
+            if failure.vector != JobFailure.noVector {
+                parts[place].trap = ArbiterJob.Trap(
+                    vector: failure.vector, instruction: failure.instruction, address: failure.address)
+            }
+        } else if parts[place].state == .failed {
+            parts[place].failure = "the node died"
+        }
+    }
+
+    /// Why a part failed, in words.
+    static func sentence(_ failure: PartFailure) -> String {
+        let message = String(decoding: failure.message, as: UTF8.self)
+        guard failure.vector != JobFailure.noVector else { return message }
+        return "\(message) (exception \(failure.vector) at 0x\(String(failure.instruction, radix: 16)),"
+            + " address 0x\(String(failure.address, radix: 16)))"
+    }
+
+    /// Whose fault it is: what does not fit the memory is the input's, everything else the program's.
+    static func kind(_ failure: PartFailure) -> Failure.Kind {
+        guard failure.vector == JobFailure.noVector else { return .fault }
+        let message = String(decoding: failure.message, as: UTF8.self)
+        let isAboutSize = ["the shared memory is full", "transactionTooLarge", "a word is longer"].contains {
+            message.hasPrefix($0)
+        }
+        return isAboutSize ? .input : .fault
+    }
+}

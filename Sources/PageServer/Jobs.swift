@@ -1,0 +1,90 @@
+import Control
+import Heap
+import Kernel
+import Wire
+
+/// The jobs of the cluster: at most one runs, and the last ones are remembered.
+struct Jobs {
+    /// Oldest first.
+    private var jobs: [Job] = []
+    private var nextNumber: Int
+
+    /// Ended jobs whose results can still be asked for.
+    private static let remembered = 8
+
+    /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
+    ///   are larger than all that an earlier one has used, whether or not a trace of them is saved.
+    init(incarnation: UInt32) {
+        nextNumber = Int(incarnation) << 20
+    }
+
+    /// Begins a job.
+    mutating func start(_ request: JobRequest, now: UInt64, _ orders: inout Orders) throws(Failure) -> Int {
+        if let running = jobs.first(where: { !$0.hasEnded }) {
+            throw Failure(.unavailable, "\(running.program) still runs on this cluster: wait for it or stop it")
+        }
+        nextNumber += 2
+        jobs.append(Job(request, number: nextNumber, now: now, &orders))
+        if jobs.count > Self.remembered { jobs.removeFirst() }
+        return nextNumber
+    }
+
+    mutating func cancel(_ number: Int, now: UInt64, _ orders: inout Orders) throws(Failure) {
+        jobs[try place(of: number)].cancel(now: now, &orders)
+    }
+
+    func report(_ number: Int, now: UInt64) throws(Failure) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        jobs[try place(of: number)].report(now: now)
+    }
+
+    private func place(of number: Int) throws(Failure) -> Int {
+        guard let place = jobs.firstIndex(where: { $0.number == number }) else {
+            throw Failure(
+                .unavailable, "job \(number) is not known: the arbiter was started anew before it began; run it again")
+        }
+        return place
+    }
+
+    /// The saved state has moved on.
+    mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {
+        adopt(image, now: now)
+        for place in jobs.indices { jobs[place].refresh(image, now: now, &orders) }
+    }
+
+    /// A job in the saved state that this run of the arbiter did not start goes on.
+    private mutating func adopt(_ image: SharedImage, now: UInt64) {
+        let record = JobRecord(image)
+        guard let phase = record.phase, phase != .none, phase != .stopped, record.number > 0,
+            record.number < UInt64(Int.max), !jobs.contains(where: { $0.number == Int(record.number) }),
+            jobs.allSatisfy(\.hasEnded)
+        else { return }
+        jobs.append(Job(adopting: record, now: now))
+    }
+
+    /// Hands ended orders to their jobs, and tells jobs which nodes are dead.
+    mutating func settle(dead: UInt64, now: UInt64, _ orders: inout Orders) {
+        for (purpose, outcome) in orders.takeFinished() {
+            guard let number = purpose.job, let place = jobs.firstIndex(where: { $0.number == number })
+            else { continue }
+            jobs[place].finished(purpose, outcome, now: now, &orders)
+        }
+        guard dead != 0 else { return }
+        for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }
+    }
+
+    /// The same nodes, those of the running job first.
+    func preferring(_ nodes: [Station]) -> [Station] {
+        guard let job = jobs.last(where: { !$0.hasEnded }) else { return nodes }
+        return nodes.filter { job.isParticipant($0) } + nodes.filter { !job.isParticipant($0) }
+    }
+}
+
+extension Orders.Purpose {
+    /// The job that the order is for.
+    var job: Int? {
+        switch self {
+        case .fence(let job), .put(let job, _), .start(let job), .stop(let job), .markDead(let job, _): job
+        case .powerOff: nil
+        }
+    }
+}

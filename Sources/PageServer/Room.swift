@@ -1,1 +1,0 @@
-// The room PageServer: see the reading order in README.md.

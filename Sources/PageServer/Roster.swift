@@ -1,0 +1,108 @@
+import Control
+import Glibc
+import Heap
+import Kernel
+import Protocol
+import Wire
+
+/// The nodes as the host knows them: which machines run, which are paused, which are gone, and who joined when.
+struct Roster {
+    private var running: Set<Int> = []
+    private var paused: Set<Int> = []
+    /// Nodes whose machines are gone.
+    private var dead: Set<Int> = []
+    /// Nodes that the arbiter knew already when it began.
+    private var restored: Set<Int>
+    /// Microseconds since 1970 when each node was first seen joined.
+    private var joinedAt: [Int: UInt64] = [:]
+
+    init(_ arbiter: Arbiter) {
+        restored = Set((1...Limits.maximumNodes).filter { arbiter.member(Station(UInt8($0))).state == .member })
+    }
+
+    /// The supervisor says which machines there are; returns the nodes that are gone by that.
+    mutating func update(running: [Int], paused: [Int]) -> [Int] {
+        let known = self.running.union(self.paused).union(restored)
+        restored = []
+        self.running = Set(running)
+        self.paused = Set(paused)
+        let gone = known.subtracting(running).subtracting(paused)
+        dead = dead.union(gone).subtracting(running).subtracting(paused)
+        return gone.sorted()
+    }
+
+    mutating func died(_ node: Int) {
+        running.remove(node)
+        paused.remove(node)
+        dead.insert(node)
+        joinedAt[node] = nil
+    }
+
+    /// A new life of the node began.
+    mutating func admitted(_ node: Station) {
+        dead.remove(Int(node.number))
+        joinedAt[Int(node.number)] = nil
+    }
+
+    /// Nodes whose machines are gone, as a mask.
+    var deadMask: UInt64 { dead.reduce(0) { $0 | SystemLayout.mask(of: UInt32($1)) } }
+
+    /// Notes which members have joined by now.
+    mutating func noteJoined(_ arbiter: Arbiter, _ image: SharedImage) {
+        for number in 1...Limits.maximumNodes where joinedAt[number] == nil {
+            guard Self.isJoined(number, arbiter, image) else { continue }
+            var time = timeval()
+            gettimeofday(&time, nil)
+            joinedAt[number] = UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_usec)
+        }
+    }
+
+    /// Its own entry in the node table is committed: the node says so, or the saved table does.
+    static func isJoined(_ number: Int, _ arbiter: Arbiter, _ image: SharedImage) -> Bool {
+        let member = arbiter.member(Station(UInt8(number)))
+        guard member.state == .member else { return false }
+        return member.isReady || NodeEntry(of: UInt32(number), in: image)?.incarnation == UInt64(member.incarnation)
+    }
+
+    /// Nodes that can be asked to do something.
+    func ready(_ arbiter: Arbiter, now: UInt64) -> [Station] {
+        (1...Limits.maximumNodes).lazy.map { Station(UInt8($0)) }.filter { node in
+            let member = arbiter.member(node)
+            return member.state == .member && member.isReady && !paused.contains(Int(node.number))
+                && now - min(now, member.lastHeard) < Arbiter.silence
+        }
+    }
+
+    /// All nodes that were ever heard of in this cluster.
+    func reports(_ arbiter: Arbiter, _ image: SharedImage, refusals: [Int: String], now: UInt64) -> [NodeReport] {
+        (1...Limits.maximumNodes).compactMap { number in
+            let member = arbiter.member(Station(UInt8(number)))
+            guard let state = state(number, member, arbiter, image, refusals, now) else { return nil }
+            let counters = member.counters
+            let entry = NodeEntry(of: UInt32(number), in: image)
+            let isEntryCurrent = entry?.incarnation == UInt64(member.incarnation)
+            return NodeReport(
+                number: number, state: state, incarnation: member.incarnation, commitTime: member.applied.raw,
+                commits: counters.commits, aborts: counters.aborts, pagesFetched: counters.pagesFetched,
+                framesSent: counters.framesSent, framesReceived: counters.framesReceived,
+                framesRejected: counters.framesRejected,
+                joinMicroseconds: isEntryCurrent ? entry?.joinMicroseconds ?? 0 : counters.joinNanoseconds / 1000,
+                joinPageRequests: isEntryCurrent ? entry?.joinPageRequests ?? 0 : counters.joinPageRequests,
+                joinedAt: joinedAt[number] ?? 0, notice: refusals[number])
+        }
+    }
+
+    private func state(
+        _ number: Int, _ member: Arbiter.Member, _ arbiter: Arbiter, _ image: SharedImage, _ refusals: [Int: String],
+        _ now: UInt64
+    ) -> NodeState? {
+        if dead.contains(number) { return .dead }
+        if paused.contains(number) { return .paused }
+        if member.state != .member {
+            if refusals[number] != nil { return .refused }
+            return running.contains(number) ? .starting : member.state == .dead ? .dead : nil
+        }
+        guard now - min(now, member.lastHeard) < Arbiter.silence else { return .silent }
+        return Self.isJoined(number, arbiter, image) ? .joined : .joining
+    }
+}

@@ -1,0 +1,60 @@
+import Heap
+import Wire
+
+/// The saved state of the shared memory: what every page held at one commit time. It can never be undone, so what is
+/// read from it may be shown. A copy of the value stays as it is while the arbiter goes on saving.
+public struct SharedImage: PageSource, Sendable {
+    /// The commit time of this state.
+    public private(set) var time = GlobalTime.zero
+    /// Bytes of each page; empty for a page that was never saved, which is zero.
+    private var pages: [[UInt8]]
+    /// Pages that hold bytes.
+    private(set) var pageCountInUse = 0
+
+    private static let zeros = [UInt8](repeating: 0, count: Limits.pageBytes)
+
+    /// A memory of zeros.
+    init(pageCount: Int) {
+        pages = [[UInt8]](repeating: [], count: pageCount)
+    }
+
+    /// Pages of the shared memory.
+    public var pageCount: Int { pages.count }
+
+    /// The bytes of a page, which must be one of the shared memory.
+    public func bytes(of page: UInt32) -> [UInt8] {
+        let bytes = pages[Int(page)]
+        return bytes.isEmpty ? Self.zeros : bytes
+    }
+
+    /// Whether the page was ever saved.
+    func isInUse(_ page: UInt32) -> Bool { !pages[Int(page)].isEmpty }
+
+    /// The page for readers of records; nil for a page outside of the shared memory.
+    public func copy(of page: UInt32) -> PageCopy? {
+        guard Int(page) < pages.count else { return nil }
+        return PageCopy(page: page, bytes: bytes(of: page))
+    }
+
+    /// The value at a place, which must lie inside one page of the shared memory.
+    public subscript<Value: BitwiseCopyable>(place: Shared<Value>) -> Value {
+        let offset = Int(place.address.offset % pageByteCount)
+        precondition(offset + MemoryLayout<Value>.size <= Limits.pageBytes, "a value that crosses pages")
+        // Safe: inside the page by the check above; every value of a record is valid with any bits.
+        return bytes(of: place.address.page).withUnsafeBytes {
+            $0.loadUnaligned(fromByteOffset: offset, as: Value.self)
+        }
+    }
+
+    /// A page gets other bytes; part of a state that `close` names.
+    mutating func set(_ page: UInt32, to bytes: [UInt8]) {
+        precondition(bytes.count == Limits.pageBytes, "a page has one size")
+        if pages[Int(page)].isEmpty { pageCountInUse += 1 }
+        pages[Int(page)] = bytes
+    }
+
+    /// All pages that were set belong to the state at this time.
+    mutating func close(at time: GlobalTime) {
+        self.time = time
+    }
+}

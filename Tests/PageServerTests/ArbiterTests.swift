@@ -1,0 +1,170 @@
+import Control
+import Foundation
+import Heap
+import Kernel
+import Testing
+import Wire
+
+@testable import PageServer
+
+/// The arbiter's process with real nodes' protocol and real programs, without machines.
+@Suite(.serialized, .timeLimit(.minutes(2))) struct ArbiterTests {
+    @Test func nodesJoinAndCount() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 3)
+            let reply = try await cluster.run("counter", ["20"], nodes: [1, 2, 3])
+            #expect(reply.failure == nil)
+            #expect(reply.result == .integer(60) || reply.result?["value"] == .integer(60), "\(reply)")
+            #expect(reply.parts.count == 3)
+            #expect(reply.parts.allSatisfy { $0.state == .finished && $0.commits >= 20 })
+            #expect(reply.elapsedMicroseconds > 0)
+            let status = try await cluster.wait { $0.nodes.count == 3 }
+            #expect(status.nodes.allSatisfy { $0.joinedAt > 0 && $0.joinMicroseconds == 1000 })
+            #expect(Set(status.nodes.map(\.incarnation)) == [1, 2, 3])
+            #expect(status.savedTime > 0)
+            // What was shown is in the saved state.
+            let image = try SharedImage.read(from: cluster.directory)
+            #expect(JobRecord(image).phase == .finished)
+            #expect(NodeEntry(of: 2, in: image)?.joinMicroseconds == 1000)
+        }
+    }
+
+    @Test(arguments: [Limits.maximumFrameBytes, Limits.standardFrameBytes])
+    func aFileIsPlacedAndCounted(maximumFrameBytes: Int) async throws {
+        var settings = NodeSettings()
+        settings.maximumFrameBytes = maximumFrameBytes
+        try await withCluster(settings) { cluster in
+            try await cluster.start(nodes: 2)
+            let words = (0..<6000).map { "word\(String(UnicodeScalar(UInt8(97 + $0 % 26))))" }
+            let path = try cluster.file(Array(words.joined(separator: " ").utf8))
+            let reply = try await cluster.run("wordcount", nodes: [1, 2], input: path)
+            #expect(reply.failure == nil)
+            #expect(reply.result?["totalWords"] == .integer(6000))
+            #expect(reply.result?["distinctWords"] == .integer(26))
+            #expect(reply.result?["counts"]?["worda"] == .integer(231))
+            let empty = try await cluster.run("wordcount", nodes: [1, 2], input: try cluster.file([]))
+            #expect(empty.result?["totalWords"] == .integer(0))
+        }
+    }
+
+    @Test func aKilledArbiterGoesOn() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 2)
+            let before = try await cluster.run("counter", ["5"], nodes: [1, 2])
+            #expect(before.failure == nil)
+            let old = try await cluster.wait { _ in true }
+            let job = try await cluster.start("counter", ["60", "--continue"], nodes: [1, 2])
+            try await Task.sleep(for: .milliseconds(150))
+            await cluster.killArbiter()
+            try await Task.sleep(for: .milliseconds(100))
+            try await cluster.startArbiter()
+            let reply = try await cluster.finish(job)
+            #expect(reply.failure == nil)
+            #expect(reply.result == .integer(130) || reply.result?["value"] == .integer(130), "\(reply)")
+            let status = try await cluster.wait { $0.nodes.allSatisfy { $0.state == .joined } }
+            #expect(status.savedTime > old.savedTime)
+            #expect(status.nodes.map(\.incarnation) == old.nodes.map(\.incarnation), "nobody had to join again")
+            // The numbers of its jobs are larger than all before.
+            #expect(try await cluster.start("counter", ["1"], nodes: [1]) > job)
+        }
+    }
+
+    @Test func theSegmentMayBeRestarted() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 2)
+            let job = try await cluster.start("counter", ["40"], nodes: [1, 2])
+            try await Task.sleep(for: .milliseconds(50))
+            await cluster.stopSegment()
+            try await Task.sleep(for: .milliseconds(100))
+            try await cluster.startSegment()
+            let reply = try await cluster.finish(job)
+            #expect(reply.result == .integer(80) || reply.result?["value"] == .integer(80), "\(reply)")
+        }
+    }
+
+    @Test func aDeadParticipantIsNotWaitedFor() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 3)
+            let job = try await cluster.start("bank", [], nodes: [1, 2, 3])
+            try await Task.sleep(for: .milliseconds(200))
+            try await cluster.kill(2)
+            let reply = try await cluster.finish(job)
+            #expect(reply.state == .failed)
+            #expect(reply.failure?.kind == .unavailable)
+            #expect(reply.failure?.message.contains("n2") == true)
+            #expect(reply.result != nil)
+            let status = try await cluster.wait { $0.nodes.contains { $0.number == 2 && $0.state == .dead } }
+            #expect(status.epoch == 2)
+            #expect(status.notices.contains { $0.contains("epoch 2 opened at commit") })
+            try await cluster.startNode(2)
+            #expect(try await cluster.run("counter", ["3"], nodes: [1, 2, 3]).failure == nil)
+        }
+    }
+
+    @Test func aForeignBuildAndAForeignKeyAreRefused() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 1)
+            var other = cluster.settings
+            other.build = BuildIdentifier(low: 0x99, high: 0)
+            try await cluster.startNode(2, other, joins: false)
+            var foreign = cluster.settings
+            foreign.key = SipHash.Key(low: 9, high: 9)
+            try await cluster.startNode(3, foreign, joins: false)
+            let status = try await cluster.wait { status in
+                status.nodes.contains { $0.number == 2 && $0.state == .refused }
+                    && status.notices.contains { $0.contains("wrong cluster key?") }
+            }
+            let notice = try #require(status.nodes.first { $0.number == 2 }?.notice)
+            #expect(notice.contains("9900000000000000") && notice.contains("0300000000000000"))
+        }
+    }
+
+    @Test func badRequestsAreFailures() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 1)
+            func kind(_ body: () async throws -> Int) async -> Failure.Kind? {
+                do { _ = try await body() } catch { return (error as? Failure)?.kind }
+                return nil
+            }
+            #expect(await kind { try await cluster.start("nonsense", nodes: [1]) } == .input)
+            #expect(await kind { try await cluster.start("counter", ["x"], nodes: [1]) } == .usage)
+            #expect(await kind { try await cluster.start("counter", ["1"], nodes: [2]) } == .unavailable)
+            #expect(await kind { try await cluster.start("counter", ["1"], nodes: []) } == .usage)
+            #expect(await kind { try await cluster.start("counter", ["1"], nodes: [1], input: "/etc/passwd") } == .usage)
+            #expect(await kind { try await cluster.start("wordcount", nodes: [1]) } == .usage)
+            #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: "/") } == .input)
+            #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: "/dev/zero") } == .input)
+            #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: "/no/such") } == .input)
+            let large = try cluster.file([UInt8](repeating: 97, count: 88 * 4096 + 1))
+            #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: large) } == .input)
+            let job = try await cluster.start("counter", ["100000"], nodes: [1])
+            #expect(await kind { try await cluster.start("counter", ["1"], nodes: [1]) } == .unavailable)
+            _ = try await cluster.client.send(ArbiterCancel(job: job))
+            let reply = try await cluster.finish(job)
+            #expect(reply.state == .failed && reply.failure?.kind == .unavailable)
+            #expect(try await cluster.run("counter", ["2"], nodes: [1]).failure == nil)
+        }
+    }
+
+    @Test func aRetiredNodeLeavesNothingBehind() async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 2)
+            #expect(try await cluster.run("counter", ["10"], nodes: [2]).failure == nil)
+            _ = try await cluster.client.send(ArbiterRetire(node: 2))
+            _ = try await cluster.client.send(ArbiterRetire(node: 7))
+            try await cluster.kill(2)
+            let status = try await cluster.wait { $0.epoch == 2 }
+            #expect(status.notices.contains { $0.contains("nothing was undone") })
+        }
+    }
+
+    @Test func aSecondArbiterIsRefused() async throws {
+        try await withCluster { cluster in
+            try await cluster.startArbiter()
+            let problem = #expect(throws: Failure.self) {
+                try ArbiterLoop(cluster.arbiterSettings, in: cluster.directory, logger: .init(label: "second"))
+            }
+            #expect(problem?.kind == .unavailable)
+        }
+    }
+}
