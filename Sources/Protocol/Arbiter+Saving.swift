@@ -9,6 +9,7 @@ struct Saving: Sendable {
     var needs: [Need]
     /// Needs that were asked for at least once.
     var begun = 0
+    var startedAt: UInt64
     var remaining: Int
 
     struct Need: Sendable {
@@ -59,7 +60,7 @@ extension Arbiter {
             let record = latest[Int(page.index)]
             return Saving.Need(page: page, version: record.version, holder: holder(of: page, record))
         }
-        saving = Saving(time: applied, needs: needs, remaining: needs.count)
+        saving = Saving(time: applied, needs: needs, startedAt: now, remaining: needs.count)
         askForNeeds(now, &world)
         finishSave(now, &world)
     }
@@ -160,12 +161,15 @@ extension Arbiter {
         for page in pages { imageVersions[Int(page.page.index)] = page.version }
         saved = done.time
         holders.removeAll { $0.version <= saved }
-        saveAt = now + Self.saveInterval
+        saveAt = now + max(Self.saveInterval, Self.savePause * (now - done.startedAt))
         announce(now, &world)
     }
 
     /// Rounds are at least this far apart, so that hot pages are fetched once for many commits.
     static let saveInterval: UInt64 = 4 * Tuning.millisecond
+
+    /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at most.
+    static let savePause: UInt64 = 3
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

@@ -38,6 +38,8 @@ extension NodeCore {
         precondition(transaction.isRunning, "no transaction to commit")
         guard transaction.writeCount > 0 else {
             finishTransaction()
+            token.isWanted = false
+            considerGrant(now, &world)
             return .committed(applied)
         }
         guard phase == .member, !isFrozen else { return .waiting }
@@ -132,7 +134,9 @@ extension NodeCore {
     /// The scheduler has nothing to run: the token is free for others.
     public mutating func idle<World: NodeWorld & ~Copyable>(now: UInt64, _ world: inout World) {
         transaction.isBusy = false
-        if transaction.losses == 0 { token.isWanted = false }
+        transaction.losses = 0
+        token.isWanted = false
+        token.isAsked = false
         considerGrant(now, &world)
     }
 

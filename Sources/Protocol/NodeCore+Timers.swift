@@ -14,7 +14,7 @@ extension NodeCore {
         next = min(next, gap.deadline)
         if token.isAsked { next = min(next, token.requestDeadline) }
         if let grant = token.grant { next = min(next, grant.deadline) }
-        if token.isHeld && token.queue.count > 0 { next = min(next, max(token.holdUntil, transaction.urgentUntil)) }
+        if token.isHeld && token.queue.count > 0 && !transaction.isCommitting { next = min(next, holdEnd) }
         return next
     }
 

@@ -43,7 +43,7 @@ extension NodeCore {
         token.isAsked = false
         token.requestDeadline = .max
         token.grant = nil
-        token.holdUntil = now + tuning.tokenHold
+        token.takenAt = now
         world.record(.tokenTaken(number: number))
     }
 
@@ -92,8 +92,13 @@ extension NodeCore {
 
     private func keepsToken(_ now: UInt64) -> Bool {
         if transaction.isCommitting { return true }
-        guard transaction.isBusy else { return false }
-        return now < token.holdUntil || (transaction.isRunning && now < transaction.urgentUntil)
+        return transaction.isBusy && now < holdEnd
+    }
+
+    /// Until when a node that runs transactions keeps the token although others wait.
+    var holdEnd: UInt64 {
+        let end = token.takenAt + (token.isWanted ? tuning.wantedHold : tuning.tokenHold)
+        return transaction.isRunning ? max(end, transaction.urgentUntil) : end
     }
 
     /// Sends a grant, with the records of the last commits so that the target need not catch up.

@@ -11,8 +11,8 @@ struct Token: Sendable {
     var holder = Station.nobody
     /// Who waits for it, while it is here.
     var queue = TokenQueue()
-    /// Kept this long although others wait, so that a hand-over serves several commits.
-    var holdUntil: UInt64 = 0
+    /// When it came.
+    var takenAt: UInt64 = 0
 
     /// This node waits for it.
     var isWanted = false

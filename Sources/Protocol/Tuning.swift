@@ -14,6 +14,9 @@ public struct Tuning: Sendable {
     public var triesUntilMissing: UInt8 = 5
     /// A node that runs transactions keeps a token that others want at most this long: many commits a hand-over.
     public var tokenHold: UInt64 = 400_000
+    /// One that it took for a transaction which is then doomed is kept this long for the next try: a token passed on
+    /// without a commit is a hand-over for nothing.
+    public var wantedHold: UInt64 = 10 * millisecond
     /// Losses in a row after which a transaction takes the token before it runs, and keeps it until it commits.
     public var lossesUntilUrgent: UInt32 = 2
     /// But no longer than this.

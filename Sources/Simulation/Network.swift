@@ -8,6 +8,8 @@ struct Network {
     private var cuts: Set<UInt16> = []
     private var recorded: [Frame] = []
     private(set) var sent = 0
+    /// Frames sent, by the number of their kind.
+    private(set) var sentOfKind = [Int](repeating: 0, count: 256)
 
     init(_ scenario: Scenario, random: Generator) {
         self.scenario = scenario
@@ -20,6 +22,7 @@ struct Network {
     /// Puts a frame on its way to each of its receivers.
     mutating func carry(_ frame: Frame, from sender: UInt8, stations: [UInt8], now: UInt64, _ queue: inout EventQueue) {
         sent += 1
+        sentOfKind[Int(frame.bytes[17])] += 1
         let target = frame.bytes[19]
         for station in stations where station != sender && (target == station || target == Station.everyone.number) {
             deliver(frame, from: sender, to: station, now, &queue)

@@ -91,12 +91,12 @@ struct Scenario {
     private(set) var calm: UInt64 = 0
 
     private mutating func writeScript(_ random: inout Generator, _ trouble: Trouble) {
-        let length = random.between(700 * Self.millisecond, 3 * Self.second)
+        let length = random.between(300 * Self.millisecond, 2 * Self.second)
         for node in 0..<nodes {
             let isLate = node > 0 && random.chance(300)
             script.append((isLate ? random.below(Int(length)).asTime : random.between(0, 2 * Self.millisecond), .boot(node)))
         }
-        let disasters = trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills]) ? 0 : random.below(6)
+        let disasters = trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills]) ? 0 : random.below(random.chance(300) ? 16 : 6)
         for _ in 0..<disasters { addDisaster(&random, trouble, at: random.between(20 * Self.millisecond, length)) }
         calm = length
         script.append((calm, .calm))
@@ -105,7 +105,7 @@ struct Scenario {
 
     private mutating func addDisaster(_ random: inout Generator, _ trouble: Trouble, at time: UInt64) {
         let node = random.below(nodes)
-        switch random.below(8) {
+        switch random.below(10) {
         case 0, 1:
             guard trouble.contains(.pauses) else { return }
             let length = random.chance(700) ? random.between(1, 100) : random.between(100, 3000)
@@ -126,11 +126,32 @@ struct Scenario {
         case 5, 6:
             guard trouble.contains(.partitions) else { return }
             addPartition(&random, at: time)
+        case 7:
+            guard trouble.contains(.partitions), trouble.contains(.crashes), nodes > 1 else { return }
+            addSleeper(&random, node, at: time)
         default:
             guard trouble.contains(.arbiterKills) else { return }
             script.append((time, .killArbiter))
             script.append((time + random.between(1, 700) * Self.millisecond, .startArbiter))
         }
+    }
+
+    /// One node is alone for a long time, perhaps with the token, while the others go through epochs.
+    private mutating func addSleeper(_ random: inout Generator, _ node: Int, at time: UInt64) {
+        let sleeper = UInt8(node + 1)
+        for station in (1...nodes).map({ UInt8($0) }) + [Station.arbiter.number] where station != sleeper {
+            script.append((time, .cut(sleeper, station)))
+            script.append((time, .cut(station, sleeper)))
+        }
+        var moment = time
+        for _ in 0..<3 {
+            let other = (node + 1 + random.below(nodes - 1)) % nodes
+            moment += random.between(1, 600) * Self.millisecond
+            script.append((moment, .crash(other)))
+            script.append((moment + random.between(1, 50) * Self.millisecond, .report(other)))
+            script.append((moment + random.between(10, 200) * Self.millisecond, .boot(other)))
+        }
+        script.append((moment + random.between(1, 1500) * Self.millisecond, .heal))
     }
 
     /// Cuts the segment in two, or one way only.

@@ -56,13 +56,14 @@ final class SimulatedNode {
                             maximumFrameBytes: Int(module.maximumFrameBytes))
     }
 
-    /// A boot: everything that was in memory is gone.
+    /// A boot: everything that was in memory is gone, and the clock begins anew.
     func boot(_ module: BootModule, tuning: Tuning, now: UInt64) {
         core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: 4096,
                         logEntries: 1024, logWords: 1 << 15, tuning: tuning)
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
                             maximumFrameBytes: Int(module.maximumFrameBytes))
         isAlive = true
+        clockLag = now
         runningStep = nil
         nextAt = now
         isHeapKnown = false

@@ -189,7 +189,7 @@ extension Simulation {
         for time in survivors.map(\.time.raw).sorted() { trace.absorb(time) }
         return Verdict(seed: seed, failures: checker.failures, events: events, commits: survivors.count,
                        aborts: nodes.reduce(0) { $0 + $1.aborts }, undone: checker.commits.count - survivors.count,
-                       epochs: checker.openings.count, framesSent: network.sent, duration: now, trace: trace.finish())
+                       epochs: checker.openings.count, framesSent: network.sent, framesOfKind: network.sentOfKind, duration: now, trace: trace.finish())
     }
 
     /// The counter's value is the number of additions that the nodes count.

@@ -10,6 +10,8 @@ public struct Verdict: Sendable {
     public var undone: Int
     public var epochs: Int
     public var framesSent: Int
+    /// By kind of message (`FrameHeader.Kind`), as its raw number.
+    public var framesOfKind: [Int]
     /// Virtual nanoseconds.
     public var duration: UInt64
     /// SHA-256 over everything that happened.
