@@ -10,6 +10,8 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     var memory: TransactionalMemory<DirectMapHardware>
     var commands = CommandQueue()
     var recorder = FlightRecorder()
+    /// Records transactions for a checker, when the host has asked for it.
+    var history: HistoryRecorder? = nil
     /// The largest frame on this segment, bytes.
     let maximumFrameBytes: Int
 
@@ -41,7 +43,10 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     }
 
     func isAccessed(_ page: PageNumber) -> Bool { memory.isAccessed(Int(page.index)) }
-    mutating func doom() { memory.doom() }
+    mutating func doom() {
+        history?.collect(memory)
+        memory.doom()
+    }
 
     mutating func stage() -> FrameHandle? { memory.stage().map(Self.handle) }
 
@@ -67,6 +72,7 @@ struct NucleusWorld: NodeWorld, ~Copyable {
 
     mutating func record(_ event: ProtocolEvent) {
         recorder.record(event, at: Machine.nanoseconds())
+        if case .installed(let page, let version) = event { history?.note(page, version) }
         Console.announce(event)
     }
 }

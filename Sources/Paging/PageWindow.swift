@@ -92,6 +92,23 @@ public struct PageWindow<Hardware: PagingHardware> {
         }
     }
 
+    /// Calls `body` with each page that was touched since the last harvest, and its entry; clears nothing.
+    public func forEachAccessed(_ body: (Int, PageTableEntry) -> Void) {
+        for directory in directories.indices where directories[directory] != 0 {
+            guard isAccessed(pointerTable + UInt64(directory) * 8) else { continue }
+            let first = directory * Self.entriesPerTable
+            for leaf in first..<min(first + Self.entriesPerTable, leaves.count) where leaves[leaf] != 0 {
+                guard isAccessed(directories[directory] + UInt64(leaf - first) * 8) else { continue }
+                for index in 0..<Self.entriesPerTable {
+                    let entry = PageTableEntry(bits: hardware.load(leaves[leaf] + UInt64(index) * 8))
+                    if entry.isPresent && entry.isAccessed { body(leaf * Self.entriesPerTable + index, entry) }
+                }
+            }
+        }
+    }
+
+    private func isAccessed(_ slot: UInt64) -> Bool { PageTableEntry(bits: hardware.load(slot)).isAccessed }
+
     private func harvestLeaf(_ leaf: Int, _ body: (Int) -> Void) {
         for index in 0..<Self.entriesPerTable where takeAccessed(leaves[leaf] + UInt64(index) * 8) {
             let page = leaf * Self.entriesPerTable + index

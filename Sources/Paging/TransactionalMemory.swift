@@ -71,6 +71,18 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
     @inline(__always)
     public func isAccessed(_ page: Int) -> Bool { window.entry(page).isAccessed }
 
+    /// Calls `body` with each page that the running transaction has touched: the frame with its committed content and,
+    /// when the transaction has written it, the frame with what it wrote.
+    public func forEachAccessed(_ body: (Int, UInt64, UInt64?) -> Void) {
+        window.forEachAccessed { page, entry in
+            if entry.isWritable {
+                body(page, shadows[place(of: page, from: 0)], entry.frame)
+            } else {
+                body(page, entry.frame, nil)
+            }
+        }
+    }
+
     /// An access to the page has faulted.
     public mutating func fault(_ page: Int, isWrite: Bool) -> FaultOutcome {
         guard window.prepare(page, &frames) else { return .outOfFrames }

@@ -66,10 +66,10 @@ public struct StrictAnswer: Message {
 public struct Command: Message {
     public static let kind = FrameHeader.Kind.command
     public static let headBytes = 24
-    public enum Verb: UInt8, Sendable { case perform = 1, powerOff }
+    public enum Verb: UInt8, Sendable { case perform = 1, powerOff, recordHistory }
     public var identifier: UInt64
     public var verb: Verb
-    /// Reserved, 0.
+    /// recordHistory: the host's clock in nanoseconds, 0 to stop; else 0.
     public var argument: UInt64
     public var length: UInt16
 

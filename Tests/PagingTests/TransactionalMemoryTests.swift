@@ -177,6 +177,21 @@ import Testing
         #expect(memory.hasChanged)
     }
 
+    @Test func whatWasTouchedCanBeListedWithoutForgettingIt() throws {
+        var (processor, memory) = machine()
+        for page in [1, 2, 599] { try install(UInt64(page), as: page, processor, &memory) }
+        memory.begin()
+        _ = try touch(1, processor, &memory)
+        _ = try touch(599, write: 7, processor, &memory)
+        for _ in 0..<2 {
+            var seen: [Int: [UInt64?]] = [:]
+            memory.forEachAccessed { page, committed, written in
+                seen[page] = [processor.load(committed), written.map(processor.load)]
+            }
+            #expect(seen == [1: [1, nil], 599: [599, 7]])
+        }
+    }
+
     @Test func framesAvoidTheSlotOfTheirSource() {
         var pool = FramePool(capacityBytes: 1024 * 4096)
         pool.add(0..<1024 * 4096)
