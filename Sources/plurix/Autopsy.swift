@@ -5,7 +5,7 @@ import Foundation
 
 struct Autopsy: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show a dead node's epitaph and flight recorder.")
+        abstract: "Show a dead node's epitaph and flight recorder, or a living node's last fault of a program.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var target: NodeArgument
@@ -13,8 +13,8 @@ struct Autopsy: AsyncParsableCommand {
     private struct Report: Encodable {
         var node: String
         var summary: String
-        var place: String?
-        var callers: [String]
+        /// Where it happened and who called, innermost first.
+        var story: [String]
         var fields: [String: String]
         var flightRecorder: [String]
         var isComplete: Bool
@@ -26,17 +26,15 @@ struct Autopsy: AsyncParsableCommand {
         guard FileManager.default.fileExists(atPath: log) else {
             throw Failure(.input, "there is no console of \(target.node): see plurix status for the nodes")
         }
-        guard let epitaph = Epitaph.last(inFile: log) else {
+        guard let epitaph = Epitaph.last(inFile: log) ?? Epitaph.lastTrap(inFile: log) else {
             throw Failure(
                 .input,
                 "\(target.node) left no epitaph: it lives, or its machine was ended from outside;"
                     + " see plurix logs \(target.node)")
         }
-        let symbolizer = Symbolizer(image: cluster.description.image)
         let report = Report(
             node: target.node, summary: epitaph.summary,
-            place: epitaph.instruction.flatMap { symbolizer?.places(of: [$0]).first },
-            callers: symbolizer?.places(of: epitaph.callers, areReturns: true) ?? [], fields: epitaph.fields,
+            story: epitaph.story(Symbolizer(image: cluster.description.image)), fields: epitaph.fields,
             flightRecorder: epitaph.flightRecorder, isComplete: epitaph.isComplete)
         if common.json { return try Terminal.show(json: report) }
         show(report)
@@ -44,8 +42,7 @@ struct Autopsy: AsyncParsableCommand {
 
     private func show(_ report: Report) {
         Terminal.show("\(report.node): \(report.summary)")
-        if let place = report.place { Terminal.show("  in \(place)") }
-        for caller in report.callers { Terminal.show("  called by \(caller)") }
+        for line in report.story { Terminal.show("  \(line)") }
         for (name, value) in report.fields.sorted(by: { $0.key < $1.key }) { Terminal.show("  \(name) = \(value)") }
         if !report.flightRecorder.isEmpty { Terminal.show("flight recorder:") }
         for event in report.flightRecorder { Terminal.show("  \(event)") }

@@ -51,7 +51,9 @@ struct ProgramRun {
         while true {
             if let reply = try await progress(arbiter, job, since: lastAnswer) {
                 lastAnswer = .now
-                for line in reply.output.dropFirst(printed) { output("n\(line.node): \(line.text)") }
+                for piece in reply.output.dropFirst(printed) {
+                    for line in piece.text.split(separator: "\n") { output("n\(piece.node): \(line)") }
+                }
                 printed = max(printed, reply.output.count)
                 if let report = try report(reply) { return report }
             }
@@ -89,7 +91,7 @@ struct ProgramRun {
         case .starting, .running, .saving:
             return nil
         case .failed:
-            throw reply.failure ?? Failure(.fault, "\(request.program) failed for an unknown reason")
+            throw failure(reply)
         case .finished:
             guard let result = reply.result else { throw Failure(.fault, "\(request.program) ended without a result") }
             let report = ProgramReport(
@@ -105,6 +107,24 @@ struct ProgramRun {
             try HostCheck.verify(report)
             return report
         }
+    }
+}
+
+extension ProgramRun {
+    /// Why the program failed; where it trapped, with function and line.
+    private func failure(_ reply: ArbiterJob.Reply) -> Failure {
+        var failure = reply.failure ?? Failure(.fault, "\(request.program) failed for an unknown reason")
+        for part in reply.parts where part.failure != nil {
+            let trap = Epitaph.lastTrap(inFile: cluster.directory.serialLog(part.node))
+            // An older trap of another run names another place.
+            guard let trap, let place = trap.instruction, failure.message.contains(String(place, radix: 16)) else {
+                continue
+            }
+            let symbolizer = Symbolizer(image: cluster.description.image)
+            for line in trap.story(symbolizer) { failure.message += "\n  \(line)" }
+            break
+        }
+        return failure
     }
 }
 
