@@ -15,7 +15,7 @@ help:
 	  'make build     the command .build/release/plurix and the node image' \
 	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
-	  'make bench     figures, into .build/bench.json; PEER=DIRECTORY adds a comparison' \
+	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
 	  'make check     what needs no virtual machine: style, unit tests' \
 	  'make prepare   install the Debian packages that are missing (done by all of the above)' \
 	  'make clean     remove .build'
@@ -53,7 +53,8 @@ sim: prepare
 	PLURIX_SEED=$(SEED) $(SWIFT) test $(SWIFTFLAGS) --filter SimulationTests
 
 bench: build
-	scripts/bench $(PLURIX) $(PEER)
+	@Benchmarks/prepare $(PEER)
+	Benchmarks/run.py --plurix $(PLURIX) $(if $(PEER),--peer $(PEER))
 
 clean:
 	rm -rf .build

@@ -1,0 +1,119 @@
+"""From the nodes' results to figures, from figures to the table and the goals."""
+
+STATISTICS = ("min", "median", "p99", "mean")
+
+
+def microseconds(results, name):
+    return {f"{key}_us": round(results[f"{name}.{key}"] / 1000, 1) for key in STATISTICS}
+
+
+def instructions(results):
+    """One node alone under QEMU's counter. `joined` leaves out what was slept away."""
+    names = [f"begin_after_{n}" for n in (0, 1, 16, 256)] + ["first_write", "page_copy"] \
+        + [f"abort_{n}" for n in (0, 1, 16, 256)] + [f"commit_{n}" for n in (0, 1, 16)]
+    out = {"event_loop": results["ready.ticks"], "joined": results["joined.ticks"] - results["joined.idle_ticks"]}
+    out.update({name: results[f"{name}.median"] for name in names})
+    out["first_write_beside_copy"] = out["first_write"] - out["page_copy"]
+    return out
+
+
+def shared(parts, name):
+    """What all nodes did together, in the time of the first."""
+    operations, elapsed = sum(p[f"{name}.operations"] for p in parts), parts[0][f"{name}.nanoseconds"]
+    return {"ops_per_s": round(operations / elapsed * 1e9), "us_per_op": round(elapsed / operations / 1000, 2),
+            "frames_per_op": round(sum(p[f"{name}.frames"] for p in parts) / 2 / operations, 2)}
+
+
+def together(parts, joined):
+    """Results of the nodes n1, n2, … of one run; `joined` is seconds from the start of each QEMU."""
+    second = parts[1]
+    out = {"join": {"first_ms": parts[0]["ready.microseconds"] / 1000, "later_ms": second["ready.microseconds"] / 1000,
+                    "page_requests": second["ready.pageRequests"], "first_start_s": round(joined[0], 3),
+                    "later_start_s": round(joined[1], 3)}}
+    if len(parts) == 2:
+        for name in ("raw_60_to_60", "raw_request_to_page", "read_fault", "served_by_idle", "served_by_busy"):
+            out[name] = microseconds(second, name)
+        out["read_fault"]["frames"] = second["read_fault.frames_per_1000"] / 1000
+        out["read_fault"]["over_raw"] = round(
+            second["read_fault.median"] / second["raw_request_to_page.median"], 3)
+        out["served_by_busy"]["over_idle"] = round(
+            second["served_by_busy.median"] / second["served_by_idle.median"], 2)
+        out["ordered_reading"] = {"mb_per_s": round(second["ordered_reading.kilobytes_per_second"] / 1000, 1)}
+        out["frames_per_commit"] = {name: second[f"frames_{name}.median"]
+                                    for name in ("read_only", "token_in_hand", "token_elsewhere")}
+    out["ping_pong"] = shared(parts, "ping_pong")
+    out["counter"] = shared(parts, "counter")
+    operations = sum(p["counter.operations"] for p in parts)
+    out["counter"]["travelled_per_s"] = round(
+        sum(p["counter.travelled"] for p in parts) / parts[0]["counter.nanoseconds"] * 1e9)
+    out["counter"]["aborts_per_op"] = round(sum(p["counter.aborts"] for p in parts) / operations, 3)
+    out["counter"]["least_share"] = round(min(p["counter.operations"] for p in parts) * len(parts) / operations, 2)
+    out["counter"]["exact"] = all(p["counter.value"] == sum(q["counter.all"] for q in parts) for p in parts)
+    return out
+
+
+# MARK: Goals
+
+def goals(result):
+    """Each: what, for which card, the figure, the goal, and whether it is met."""
+    rows = []
+
+    def add(what, nic, value, limit, isMost=True):
+        met = value <= limit if isMost else value >= limit
+        rows.append({"what": what, "nic": nic, "value": round(value, 3), "goal": ("<= " if isMost else ">= ") + str(limit),
+                     "met": met})
+
+    for nic, figures in result["nodes"].items():
+        two, three, counted = figures["nodes_2"], figures["nodes_3"], figures["instructions"]
+        middle = lambda group, key, source=two: source[group][key]["median"]
+        add("join of a later node, guest ms", nic, middle("join", "later_ms"), 25)
+        add("join of the first node, guest ms", nic, middle("join", "first_ms"), 100)
+        add("page requests of a join", nic, middle("join", "page_requests"), 284)
+        add("first write beside the copy, instructions", nic, counted["first_write_beside_copy"], 1500)
+        for name, limit in (("read_only", 0), ("token_in_hand", 1), ("token_elsewhere", 3)):
+            add(f"frames of a commit, {name.replace('_', ' ')}", nic, middle("frames_per_commit", name), limit)
+        add("page fault / raw round trip", nic, middle("read_fault", "over_raw"), 1.25)
+        add("page served while computing / idle", nic, middle("served_by_busy", "over_idle"), 3)
+        if "peer" not in result:
+            continue
+        peers = [value for value in result["peer"].values() if isinstance(value, dict)]
+        best = lambda pick, least=True: (min if least else max)(pick(p) for p in peers)
+        at = lambda nodes, group, key: lambda p: p[f"nodes_{nodes}"][group][key]["median"]
+        counter = lambda nodes: max(best(at(nodes, name, "ops_per_s"), False)
+                                    for name in ("counter_locked", "counter_optimistic"))
+        add("peer: remote page fault, ratio", nic,
+            middle("read_fault", "median_us") / best(at(2, "read_fault", "median_us")), 0.6)
+        add("peer: contended counter on 2 nodes, ratio", nic, middle("counter", "ops_per_s") / counter(2), 1.5, False)
+        add("peer: contended counter on 3 nodes, ratio", nic,
+            middle("counter", "ops_per_s", three) / counter(3), 1.5, False)
+        add("peer: first write, instructions, ratio", nic, counted["first_write"]
+            / best(lambda p: p["instructions"]["first_write_sigsegv_copy"]["median"]), 0.2)
+        stream = max(best(at(2, f"stream_read_ahead_{n}", "mb_per_s"), False) for n in (1, 8))
+        add("peer: ordered reading, ratio", nic, middle("ordered_reading", "mb_per_s") / stream, 1.5, False)
+        add("peer: start of QEMU to joined, ratio", nic,
+            middle("join", "later_start_s") / best(at(2, "boot", "joiner_joined_s")), 0.15)
+    return rows
+
+
+# MARK: Table
+
+def rows_of(group, prefix=""):
+    for key, value in group.items():
+        if isinstance(value, dict) and "median" not in value:
+            yield from rows_of(value, f"{prefix}{key} ")
+        elif isinstance(value, dict):
+            yield prefix + key, f"{value['median']:g}", f"{value['min']:g} … {value['max']:g}"
+        else:
+            yield prefix + key, f"{value:g}" if not isinstance(value, bool) else str(value).lower(), ""
+
+
+def table(result):
+    lines = []
+    for nic, figures in result["nodes"].items():
+        for part, group in figures.items():
+            lines += ["", f"{nic}, {part}", f"  {'figure':42}{'median':>12}  least … most"]
+            lines += [f"  {name:42}{median:>12}  {span}".rstrip() for name, median, span in rows_of(group)]
+    lines += ["", f"  {'goal':46}{'card':>9}{'value':>10}  goal"]
+    lines += [f"  {g['what']:46}{g['nic']:>9}{g['value']:>10g}  {g['goal']:9} {'met' if g['met'] else 'MISSED'}"
+              for g in result["goals"]]
+    return "\n".join(lines)

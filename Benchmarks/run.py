@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Boots nodes, has them measure themselves, and prints what came of it. See README.md."""
+import argparse, json, os, signal, statistics, subprocess, sys, tempfile
+
+import figures
+from cluster import COUNTED, Cluster, Trouble
+
+JUMBO, STANDARD = 4352, 1514  # bytes of the largest frame
+say = lambda text: print(text, file=sys.stderr, flush=True)
+
+
+def spread(runs):
+    """Medians of each figure with the smallest and largest."""
+    if isinstance(runs[0], dict):
+        return {key: spread([run[key] for run in runs]) for key in runs[0]}
+    if isinstance(runs[0], bool):
+        return all(runs)
+    return {"median": statistics.median(runs), "min": min(runs), "max": max(runs)}
+
+
+def instructions(o, nic):
+    with Cluster(o.plurix, o.image, nic, JUMBO) as cluster:
+        node = cluster.start("bench=instructions", COUNTED)
+        node.wait("DONE")
+        return figures.instructions(node.results)
+
+
+def together(o, nic, nodes, frame_bytes):
+    with Cluster(o.plurix, o.image, nic, frame_bytes) as cluster:
+        for _ in range(nodes):
+            cluster.start(f"bench=cluster{nodes}")
+        for node in cluster.nodes:
+            node.wait("DONE")
+        joined = [node.at["joined"] for node in cluster.nodes]
+        return figures.together([node.results for node in cluster.nodes], joined)
+
+
+def measure(o):
+    result = {}
+    for nic in o.nic:
+        say(f"{nic}: instructions")
+        result[nic] = {"instructions": instructions(o, nic)}
+        for name, nodes, frame_bytes in (("nodes_2", 2, JUMBO), ("nodes_2_mtu_1500", 2, STANDARD),
+                                         ("nodes_3", 3, JUMBO)):
+            runs = []
+            for run in range(o.runs):
+                say(f"{nic}: {name}, run {run + 1} of {o.runs}")
+                runs.append(together(o, nic, nodes, frame_bytes))
+            result[nic][name] = spread(runs)
+    return result
+
+
+def measure_peer(o):
+    """The peer's own runner, with its switch between the nodes as ours is."""
+    runner = os.path.join(os.path.abspath(o.peer), "run.py")
+    if not os.path.exists(runner):
+        raise Trouble(f"{runner} does not exist: PEER names the directory of linux-uffd-dsm")
+    out = {}
+    with tempfile.TemporaryDirectory(prefix="peer-") as work:
+        for what in (["bench", "--segment", "--runs", str(o.runs)], ["instructions"]):
+            file = os.path.join(work, "result.json")
+            subprocess.run([sys.executable, runner, *what, "--work", work, "--output", file], check=True,
+                           stdout=subprocess.DEVNULL)
+            with open(file) as text:
+                for key, value in json.load(text).items():
+                    out[key] = {**out.get(key, {}), **value} if isinstance(value, dict) else value
+    return out
+
+
+def main():
+    here = os.path.dirname(os.path.abspath(__file__))
+    build = os.path.join(os.path.dirname(here), ".build")
+    a = argparse.ArgumentParser(description=__doc__)
+    a.add_argument("--plurix", default=os.path.join(build, "release", "plurix"))
+    a.add_argument("--image", default=os.path.join(build, "image", "node.elf"))
+    a.add_argument("--nic", nargs="+", choices=["virtio", "rtl8139"], default=["virtio", "rtl8139"])
+    a.add_argument("--runs", type=int, default=3)
+    a.add_argument("--peer", help="directory of linux-uffd-dsm, which then runs back to back")
+    a.add_argument("--output", default=os.path.join(build, "bench", "result.json"))
+    o = a.parse_args()
+    o.plurix, o.image = os.path.abspath(o.plurix), os.path.abspath(o.image)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        result = {"runs": o.runs, "nodes": measure(o)}
+        if o.peer:
+            result["peer"] = measure_peer(o)
+        result["goals"] = figures.goals(result)
+    except Trouble as trouble:
+        sys.exit(f"error: {trouble}")
+    os.makedirs(os.path.dirname(os.path.abspath(o.output)), exist_ok=True)
+    with open(o.output, "w") as file:
+        json.dump(result, file, indent=1)
+        file.write("\n")
+    print(figures.table(result))
+    say(f"written to {o.output}")
+
+
+if __name__ == "__main__":
+    main()
