@@ -161,7 +161,7 @@ extension Arbiter {
         for page in pages { imageVersions[Int(page.page.index)] = page.version }
         saved = done.time
         holders.removeAll { $0.version <= saved }
-        saveAt = now + max(Self.saveInterval, Self.savePause * (now - done.startedAt))
+        saveAt = now + max(Self.saveInterval, min(Self.savePause * (now - done.startedAt), Self.longestPause))
         announce(now, &world)
     }
 
@@ -170,6 +170,8 @@ extension Arbiter {
 
     /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at most.
     static let savePause: UInt64 = 3
+    /// But a round that was long because frames were lost or someone slept does not delay the next.
+    static let longestPause: UInt64 = 50 * Tuning.millisecond
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
