@@ -45,15 +45,36 @@ extension Nucleus {
     private func runCommands() {
         while world.commands.count > 0 {
             let command = world.commands.head
-            if command.verb == .powerOff { powerOff(command) }
-            commandError = nil
-            switch run(.command) {
-            case .committed(let time):
-                core.reply(command.identifier, .done, time: time, &world)
-            case .undone, .trapped:
-                core.reply(command.identifier, .refused, time: core.applied, &world)
+            switch command.verb {
+            case .perform: performCommand(command)
+            case .powerOff: powerOff(command)
+            case .recordHistory: recordHistory(command)
             }
             world.commands.removeFirst()
+        }
+    }
+
+    private func recordHistory(_ command: Wire.Command) {
+        if command.argument == 0 {
+            world.history = nil
+        } else {
+            var recorder = HistoryRecorder(station: station, pageCount: sharedPages, hostClock: command.argument,
+                                           now: Machine.nanoseconds())
+            for index in 0..<sharedPages where core.isPresent(PageNumber(UInt32(index))) {
+                recorder.note(PageNumber(UInt32(index)), core.version(of: PageNumber(UInt32(index))))
+            }
+            world.history = recorder
+        }
+        core.reply(command.identifier, .done, time: core.applied, &world)
+    }
+
+    private func performCommand(_ command: Wire.Command) {
+        commandError = nil
+        switch run(.command) {
+        case .committed(let time):
+            core.reply(command.identifier, .done, time: time, &world)
+        case .undone, .trapped:
+            core.reply(command.identifier, .refused, time: core.applied, &world)
         }
     }
 

@@ -64,16 +64,19 @@ extension Nucleus {
     func begin() {
         while !core.begin(now: Machine.nanoseconds(), &world) { waitForEvent() }
         world.memory.begin()
+        world.history?.beginTransaction(now: Machine.nanoseconds())
         Machine.resetArena()
         armTimer()
     }
 
     /// Nil when others' commits have doomed the transaction.
     func commit() -> GlobalTime? {
+        world.history?.collect(world.memory)
         while true {
             switch core.commit(now: Machine.nanoseconds(), &world) {
             case .committed(let time):
                 world.memory.committed()
+                world.history?.committed(time, now: Machine.nanoseconds())
                 return time
             case .doomed: return nil
             case .waiting: waitForEvent()
@@ -82,11 +85,14 @@ extension Nucleus {
     }
 
     private func undoForConflict() {
+        world.history?.aborted(applied: core.applied, now: Machine.nanoseconds())
         world.memory.abort()
         core.abort(isConflict: true)
     }
 
     func undo() -> TransactionEnd {
+        world.history?.collect(world.memory)
+        world.history?.aborted(applied: core.applied, now: Machine.nanoseconds())
         world.memory.abort()
         core.abort(isConflict: false)
         return .undone
