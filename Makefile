@@ -50,7 +50,8 @@ check: prepare
 	PLURIX_NO_VM=1 scripts/test $(SWIFTFLAGS)
 
 sim: prepare
-	PLURIX_SEED=$(SEED) $(SWIFT) test $(SWIFTFLAGS) --filter SimulationTests
+	$(SWIFT) build $(SWIFTFLAGS) --product simulate
+	.build/release/simulate $(SEED)
 
 bench: build
 	@Benchmarks/prepare $(PEER)

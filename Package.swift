@@ -43,9 +43,11 @@ let package = Package(
         .executableTarget(
             name: "plurix",
             dependencies: [
-                "Cluster", "PageServer", "Programs",
+                "Wire", "Kernel", "Programs", "Control", "Segment", "PageServer", "Cluster",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
+
+        .executableTarget(name: "simulate", dependencies: ["Wire", "Simulation"], swiftSettings: pure),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], swiftSettings: pure),

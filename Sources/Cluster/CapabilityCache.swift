@@ -25,7 +25,7 @@ struct CapabilityCache {
         copy(from: inRoot, to: kept)
     }
 
-    /// Copies what differs, each file by one rename. What cannot be copied costs time at the next `up` and nothing else.
+    /// Copies what differs, each file by one rename. What cannot be copied costs time at the next `up`, nothing else.
     private func copy(from source: String, to target: String) {
         let files = FileManager.default
         guard let names = try? files.contentsOfDirectory(atPath: source), !names.isEmpty else { return }

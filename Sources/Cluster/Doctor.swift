@@ -26,7 +26,10 @@ public struct Doctor: Sendable {
     public init() {}
 
     public func findings() -> [Finding] {
-        [emulator(), firmware(), account(), libvirt(), accelerator(), image(), place(), cache(), memory(), symbolizer()]
+        [
+            emulator(), firmware(), account(), libvirt(), accelerator(), image(), place(), cache(), memory(),
+            symbolizer(),
+        ]
     }
 
     private func emulator() -> Finding {
@@ -107,13 +110,14 @@ public struct Doctor: Sendable {
         // Three nodes of the default size with QEMU's own share.
         guard kibibytes >= 512 << 10 else {
             return Finding(
-                subject: "memory", verdict: .poor, text: words, remedy: "three nodes want 512 MiB: start fewer, or free some")
+                subject: "memory", verdict: .poor, text: words,
+                remedy: "three nodes want 512 MiB: start fewer, or free some")
         }
         return Finding(subject: "memory", verdict: .good, text: words)
     }
 
     private func symbolizer() -> Finding {
-        guard ["llvm-symbolizer", "llvm-addr2line", "addr2line"].contains(where: { Installation.find($0) != nil }) else {
+        guard Symbolizer.tools.contains(where: { Installation.find($0) != nil }) else {
             return Finding(
                 subject: "autopsy", verdict: .poor, text: "no tool that names functions and lines",
                 remedy: "apt install llvm")

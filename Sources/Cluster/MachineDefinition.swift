@@ -32,8 +32,8 @@ struct MachineDefinition {
             "MODULE": directory.bootModule(node),
             "EMULATOR": emulator,
             "SERIAL_LOG": directory.serialLog(node),
-            "STATION_SOCKET": directory.stationSocket(station),
-            "SWITCH_SOCKET": directory.switchSocket(station),
+            "NETWORK_BACKEND": "dgram,local.type=unix,local.path=\(directory.stationSocket(station)),"
+                + "remote.type=unix,remote.path=\(directory.switchSocket(station))",
             "NETWORK_DEVICE": networkDevice,
             "MAC_ADDRESS": macAddress(Station(station)),
         ]

@@ -5,12 +5,14 @@ public struct Symbolizer: Sendable {
     private let tool: String
     private let debugFile: String
 
+    /// Any of them will do.
+    static let tools = ["llvm-symbolizer", "llvm-addr2line", "addr2line"]
+
     /// Nil when the image has no debug information beside it, or no tool reads it.
     public init?(image: String) {
         let debugFile = (image as NSString).deletingPathExtension + ".debug"
-        let tools = ["llvm-symbolizer", "llvm-addr2line", "addr2line"]
         guard FileManager.default.isReadableFile(atPath: debugFile),
-            let tool = tools.lazy.compactMap(Installation.find).first
+            let tool = Self.tools.lazy.compactMap(Installation.find).first
         else { return nil }
         self.tool = tool
         self.debugFile = debugFile

@@ -97,6 +97,7 @@ public final class VirtualMachines: @unchecked Sendable {
     /// Names of all machines that run or are paused.
     public func active() async throws(Failure) -> [String] {
         try await blocking { [self] () throws(Failure) in
+            // Safe: libvirt sets it to an array of its own, which is freed below.
             var list: UnsafeMutablePointer<virDomainPtr?>?
             let count = virConnectListAllDomains(connection, &list, VIR_CONNECT_LIST_DOMAINS_ACTIVE.rawValue)
             guard count >= 0, let list else { throw LibvirtRuntime.failure(.fault, "cannot list the machines") }

@@ -52,7 +52,8 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     public static func load(_ directory: RunDirectory) throws(Failure) -> ClusterDescription {
         guard let data = FileManager.default.contents(atPath: directory.stateFile) else {
             throw Failure(
-                .unavailable, "there is no cluster \"\(directory.name)\": start it with plurix up --name \(directory.name)")
+                .unavailable,
+                "there is no cluster \"\(directory.name)\": start it with plurix up --name \(directory.name)")
         }
         do { return try JSONDecoder().decode(ClusterDescription.self, from: data) } catch {
             throw Failure(.fault, "\(directory.stateFile) is damaged: remove the cluster with plurix down (\(error))")

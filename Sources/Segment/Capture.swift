@@ -51,7 +51,9 @@ final class Capture {
         var written = 0
         while written < pending.count {
             // Safe: the range ends at the end of the array.
-            let count = pending.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + written, $0.count - written) }
+            let count = pending.withUnsafeBytes { bytes in
+                Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+            }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else {
                 throw Failure(.input, "cannot write \(path): \(String(cString: strerror(errno)))")

@@ -46,8 +46,8 @@ struct DelayQueue {
         var parent = 0
         while true {
             var least = parent
-            for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count && heap[child].isBefore(heap[least]) {
-                least = child
+            for child in 2 * parent + 1...2 * parent + 2 {
+                if child < heap.count, heap[child].isBefore(heap[least]) { least = child }
             }
             if least == parent { return }
             heap.swapAt(parent, least)

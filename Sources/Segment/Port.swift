@@ -27,7 +27,7 @@ final class Port {
     /// Whether the port waits for its station to read.
     var isBacklogged: Bool { waitingStart < waiting.count }
 
-    /// Takes the next frame that the station sent, as `DatagramSocket.receive(into:)`.
+    /// Takes the next frame that the station sent, as `DatagramSocket.receive(into:)`, which says why that is safe.
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
         guard let count = socket.receive(into: buffer) else { return nil }
         // Attaching early lets the station send more than the ten frames that strangers may leave in a queue.

@@ -29,7 +29,9 @@ struct ProcessTests {
         try await withProcess(stage.directory) { client in
             var faults = SegmentFaults()
             faults.lossPercent = 500
-            let failure = await #expect(throws: Failure.self) { try await client.send(SegmentSetFaults(faults: faults)) }
+            let failure = await #expect(throws: Failure.self) {
+                try await client.send(SegmentSetFaults(faults: faults))
+            }
             #expect(failure?.kind == .usage)
             let status = try await client.send(SegmentStatus())
             #expect(status.faults == SegmentFaults())
