@@ -60,7 +60,12 @@ let package = Package(
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
         .testTarget(name: "SegmentTests", dependencies: ["Segment"]),
         .testTarget(name: "PageServerTests", dependencies: ["PageServer"], swiftSettings: pure),
-        .testTarget(name: "ClusterTests", dependencies: ["Cluster", "plurix"]),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: [
+                "Wire", "Control", "Cluster", "plurix",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
         .testTarget(name: "TidyTests"),
     ],
     swiftLanguageModes: [.v6])

@@ -80,7 +80,7 @@ public struct AcceleratorProbe: Sendable {
     }
 }
 
-/// A guest of 160 bytes: counts down from 20 million, then ends QEMU through its debug port.
+/// A guest of 155 bytes: counts down from 20 million, then ends QEMU through its debug port.
 enum ProbeImage {
     /// QEMU's isa-debug-exit turns the written value v into the exit status 2v + 1.
     static let exitStatus: Int32 = 2 * 0x10 + 1

@@ -10,7 +10,9 @@ struct NodeArgument: ParsableArguments {
 
     func number() throws -> Int { try nodeNumber(node, maximum: Limits.maximumNodes) }
 
-    func validate() throws { _ = try number() }
+    func validate() throws {
+        do { _ = try number() } catch let failure as Failure { throw ValidationError(failure.message) }
+    }
 }
 
 /// The answer of commands that change a node.

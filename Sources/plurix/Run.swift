@@ -27,7 +27,7 @@ struct Run: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let request = try ProgramRequest(program, arguments.filter { $0 != "--" })
+        let request = try ProgramRequest(program, programArguments)
         let cluster = try common.cluster()
         let joined = try await cluster.status().nodes.filter { $0.state == .joined }
         let chosen = try choose(from: joined)
@@ -37,6 +37,12 @@ struct Run: AsyncParsableCommand {
         }
         if common.json { return try Terminal.show(json: report) }
         show(report)
+    }
+
+    /// Without the dashes that end plurix's own options.
+    var programArguments: [String] {
+        guard let dashes = arguments.firstIndex(of: "--") else { return arguments }
+        return Array(arguments[..<dashes] + arguments[(dashes + 1)...])
     }
 
     private func choose(from joined: [ClusterStatus.Node]) throws -> [Int] {

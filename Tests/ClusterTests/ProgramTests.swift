@@ -1,0 +1,143 @@
+import Control
+import Foundation
+import Testing
+
+extension LiveTests {
+    /// Programs on real machines.
+    @Suite(.serialized) struct ProgramTests {
+        private static let sizes = Harness.isThorough ? [1, 2, 3, 5] : [3]
+        private static let nics = ["virtio", "rtl8139"]
+
+        @Test(arguments: nics, sizes) func allPrograms(nic: String, nodes: Int) async throws {
+            try await LiveCluster.with("--nic", nic, "--nodes", "\(nodes)") { cluster in
+                try await allPrograms(cluster, nodes)
+                if Harness.isThorough {
+                    try await cluster.plurix("net", "loss", "5%")
+                    try await allPrograms(cluster, nodes)
+                }
+            }
+        }
+
+        private func allPrograms(_ cluster: LiveCluster, _ nodes: Int) async throws {
+            let counter = try await cluster.run("counter", "200")
+            #expect(counter.result == .integer(Int64(200 * nodes)))
+            #expect(counter.nodes == nodes)
+            #expect(counter.perNode.count == nodes)
+            #expect(counter.commits >= UInt64(200 * nodes))
+            let bank = try await cluster.run("bank")
+            #expect(bank.result["violations"] == .integer(0))
+            #expect(bank.result["sum"] == bank.result["expectedSum"])
+            let register = try await cluster.run("register")
+            #expect(register.nodes == nodes)
+            // The command itself compares the checksum with the host's.
+            let matmul = try await cluster.run("matmul", "40")
+            #expect(matmul.result["size"] == .integer(40))
+            let transfer = try await cluster.run("transfer")
+            #expect(transfer.result["violations"] == .integer(0))
+            try await expectWords(of: Harness.root + "/README.md", cluster)
+        }
+
+        private func expectWords(of path: String, _ cluster: LiveCluster) async throws {
+            var counts: [String: Int64] = [:]
+            let bytes = FileManager.default.contents(atPath: path) ?? Data()
+            for word in bytes.split(whereSeparator: { !isLetter($0) }) {
+                counts[String(decoding: word, as: UTF8.self).lowercased(), default: 0] += 1
+            }
+            let reply = try await cluster.run("wordcount", path)
+            #expect(reply.result["totalWords"] == .integer(counts.values.reduce(0, +)))
+            #expect(reply.result["distinctWords"] == .integer(Int64(counts.count)))
+            #expect(reply.result["counts"] == .object(counts.mapValues { .integer($0) }))
+        }
+
+        private func isLetter(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+            default: false
+            }
+        }
+
+        @Test func anEmptyFileHasNoWords() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let empty = cluster.base + "/empty"
+                try Data().write(to: URL(filePath: empty))
+                let reply = try await cluster.run("wordcount", empty)
+                #expect(reply.result["totalWords"] == .integer(0))
+                #expect(reply.result["counts"] == .object([:]))
+                let large = cluster.base + "/large"
+                try Data(count: 65 << 20).write(to: URL(filePath: large))
+                let refused = try await cluster.plurix(["run", "wordcount", large])
+                #expect(refused.status == 65)
+                #expect(refused.complaint.contains("--shared"))
+            }
+        }
+
+        @Test func theContendedCounterIsExact() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                for _ in 0..<20 {
+                    let counter = try await cluster.run("counter", "1000")
+                    #expect(counter.result == .integer(3000))
+                }
+            }
+        }
+
+        @Test(arguments: nics) func lossDuplicationAndDisorder(nic: String) async throws {
+            try await LiveCluster.with("--nic", nic) { cluster in
+                try await cluster.plurix("net", "loss", "5%")
+                try await cluster.plurix("net", "duplicate", "5%")
+                try await cluster.plurix("net", "delay", "100us", "500us")
+                let counter = try await cluster.run("counter", "200")
+                #expect(counter.result == .integer(600))
+                let bank = try await cluster.run("bank")
+                #expect(bank.result["violations"] == .integer(0))
+            }
+        }
+
+        @Test func nodesJoinAndDieInTheMiddleOfBank() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                async let bank = cluster.run("bank", "--transfers", "4000")
+                try await Task.sleep(for: .milliseconds(200))
+                try await cluster.plurix("add")
+                try await cluster.plurix("kill", "n2")
+                let reply = try await bank
+                #expect(reply.result["violations"] == .integer(0))
+                #expect(reply.result["sum"] == reply.result["expectedSum"])
+            }
+        }
+
+        @Test func theSegmentIsRestartedUnderLoad() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                async let counter = cluster.run("counter", "3000")
+                try await Task.sleep(for: .milliseconds(200))
+                let segment = try await cluster.status().processes.segment
+                kill(try #require(segment), SIGKILL)
+                let reply = try await counter
+                #expect(reply.result == .integer(9000))
+            }
+        }
+
+        @Test(arguments: [("trap", "faultByTrap"), ("overflow", "faultByOverflow"), ("stack", "faultByStackOverflow")])
+        func aFaultEndsTheRunAndNotTheNode(kind: String, function: String) async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let outcome = try await cluster.plurix(["run", "fault", kind])
+                #expect(outcome.status != 0)
+                #expect(outcome.complaint.contains(function))
+                #expect(outcome.complaint.contains("Fault.swift:"))
+                let counter = try await cluster.run("counter", "10")
+                #expect(counter.result == .integer(20))
+            }
+        }
+
+        @Test func aCaptureHoldsTheFrames() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let file = cluster.base + "/frames.pcap"
+                try await cluster.plurix("net", "capture", file)
+                _ = try await cluster.run("counter", "10")
+                let words = try await cluster.plurix("net", "capture", "--stop")
+                #expect(words.contains("frames"))
+                let bytes = try #require(FileManager.default.contents(atPath: file))
+                #expect(bytes.starts(with: [0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0]))
+                #expect(bytes.count > 1000)
+            }
+        }
+    }
+}
