@@ -138,7 +138,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
         guard orders.deadline <= now else { return }
-        let nodes = jobs.preferring(roster.ready(arbiter, now: now))
+        let nodes = jobs.preferring(roster.ready(arbiter, world.image, now: now))
         orders.tick(now: now, nodes: nodes) { command, payload, node in
             arbiter.command(command, payload, to: node, &world)
         }
@@ -180,7 +180,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         for node in request.nodes where !Roster.isJoined(node, arbiter, world.image) {
             throw Failure(.unavailable, "n\(node) has not joined the cluster: see plurix status")
         }
-        return try jobs.start(request, now: Clock.now(), &orders)
+        return try jobs.start(request, &orders)
     }
 
     /// How a job stands, and the bytes of its result.

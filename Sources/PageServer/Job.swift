@@ -21,7 +21,8 @@ struct Job {
     private var nextPiece = 0
     private var placedPieces = 0
     private var isCancelled = false
-    private let startedAt: UInt64
+    /// When the nodes were told to start.
+    private var startedAt: UInt64?
     private var endedAt: UInt64?
     private var reader: JobReader
     private var failure: Failure?
@@ -29,13 +30,12 @@ struct Job {
     /// A new job.
     ///
     /// - Parameter number: larger than that of any job before by two or more; the one in between is the fence's.
-    init(_ request: JobRequest, number: Int, now: UInt64, _ orders: inout Orders) {
+    init(_ request: JobRequest, number: Int, _ orders: inout Orders) {
         self.number = number
         program = request.program
         participants = request.nodes.reduce(0) { $0 | SystemLayout.mask(of: UInt32($1)) }
         arguments = request.arguments
         input = request.input
-        startedAt = now
         reader = JobReader(number: number, participants: participants)
         // Late copies of what was sent for earlier jobs must not touch the input that is placed now.
         orders.submit(.fence(job: number), .perform, Kernel.Command.stopJob(UInt64(number - 1)).encode())
@@ -86,6 +86,7 @@ struct Job {
         }
         guard placedPieces == input.pieceCount else { return }
         stage = .starting
+        startedAt = now
         do throws(ArgumentError) {
             let start = try JobStart(
                 number: UInt64(number), participants: participants, programName: Array(program.utf8),
@@ -166,17 +167,17 @@ struct Job {
     // MARK: What the user is told
 
     private var lossOfNodes: Failure? {
-        guard reader.dead != 0 else { return nil }
+        guard reader.lost != 0 else { return nil }
         return Failure(
             .unavailable,
-            "\(Self.names(reader.dead)) died while \(program) ran; the other nodes came to a result without it."
+            "\(Self.names(reader.lost)) died while \(program) ran; the other nodes came to a result without it."
                 + " See plurix autopsy, and run it again")
     }
 
     private var failureOfPart: Failure {
         guard let (node, failure) = reader.failure else { return Failure(.fault, "\(program) failed") }
         let reason = "\(program) failed on n\(node): \(JobReader.sentence(failure))"
-        return Failure(reader.dead != 0 ? .unavailable : JobReader.kind(failure), reason)
+        return Failure(reader.lost != 0 ? .unavailable : JobReader.kind(failure), reason)
     }
 
     private static func names(_ mask: UInt64) -> String {
@@ -196,7 +197,7 @@ struct Job {
     func report(now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
         let reply = ArbiterJob.Reply(
             state: state, parts: reader.parts, output: reader.output, failure: failure,
-            elapsedMicroseconds: ((endedAt ?? now) - startedAt) / 1000)
+            elapsedMicroseconds: startedAt.map { ((endedAt ?? now) - $0) / 1000 } ?? 0)
         return (reply, hasEnded ? reader.result : [])
     }
 }

@@ -12,6 +12,8 @@ struct JobReader {
     private(set) var phase: JobPhase?
     /// Participants that are marked dead.
     private(set) var dead: UInt64 = 0
+    /// Dead participants whose part was not done.
+    private(set) var lost: UInt64 = 0
     private(set) var failure: (node: Int, PartFailure)?
     private(set) var parts: [ArbiterJob.Part]
     /// The result in JSON, once the job is finished.
@@ -41,6 +43,7 @@ struct JobReader {
         guard isCurrent else { return }
         phase = record.phase
         dead = record.dead
+        lost = dead & ~CompletionPage.doneNodes(image)
         for (place, node) in nodes.enumerated() { readPart(place, node, image) }
         if phase == .finished {
             var stream = OutputReader()
@@ -59,7 +62,7 @@ struct JobReader {
         parts[place].state =
             switch part.state {
             case .idle, nil: .starting
-            case .running: dead & SystemLayout.mask(of: node) == 0 ? .running : .failed
+            case .running: lost & SystemLayout.mask(of: node) == 0 ? .running : .failed
             case .done: .finished
             case .failed: .failed
             }

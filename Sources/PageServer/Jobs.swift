@@ -19,12 +19,12 @@ struct Jobs {
     }
 
     /// Begins a job.
-    mutating func start(_ request: JobRequest, now: UInt64, _ orders: inout Orders) throws(Failure) -> Int {
+    mutating func start(_ request: JobRequest, _ orders: inout Orders) throws(Failure) -> Int {
         if let running = jobs.first(where: { !$0.hasEnded }) {
             throw Failure(.unavailable, "\(running.program) still runs on this cluster: wait for it or stop it")
         }
         nextNumber += 2
-        jobs.append(Job(request, number: nextNumber, now: now, &orders))
+        jobs.append(Job(request, number: nextNumber, &orders))
         if jobs.count > Self.remembered { jobs.removeFirst() }
         return nextNumber
     }

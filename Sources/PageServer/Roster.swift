@@ -65,12 +65,12 @@ struct Roster {
     }
 
     /// Nodes that can be asked to do something.
-    func ready(_ arbiter: Arbiter, now: UInt64) -> [Station] {
-        (1...Limits.maximumNodes).lazy.map { Station(UInt8($0)) }.filter { node in
-            let member = arbiter.member(node)
-            return member.state == .member && member.isReady && !paused.contains(Int(node.number))
-                && now - min(now, member.lastHeard) < Arbiter.silence
-        }
+    func ready(_ arbiter: Arbiter, _ image: SharedImage, now: UInt64) -> [Station] {
+        (1...Limits.maximumNodes).lazy.filter { number in
+            let lastHeard = arbiter.member(Station(UInt8(number))).lastHeard
+            return Self.isJoined(number, arbiter, image) && !paused.contains(number)
+                && now - min(now, lastHeard) < Arbiter.silence
+        }.map { Station(UInt8($0)) }
     }
 
     /// All nodes that were ever heard of in this cluster.

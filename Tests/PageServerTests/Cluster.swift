@@ -77,6 +77,10 @@ actor Cluster {
         try await wait { $0.nodes.contains { $0.number == Int(number) && $0.state == .joined } }
     }
 
+    nonisolated func set(_ faults: SegmentFaults) async throws {
+        _ = try await ControlClient(path: directory.segmentSocket).send(SegmentSetFaults(faults: faults))
+    }
+
     func kill(_ number: UInt8) async throws {
         nodes.removeValue(forKey: number)?.kill()
         _ = try await client.send(ArbiterDied(node: Int(number)))
