@@ -132,6 +132,19 @@ public struct ArbiterRetire: ControlRequest {
     }
 }
 
+/// Tells all nodes that have joined to record what their transactions read and write, for a checker outside, or to stop
+/// that. Answered when they do.
+public struct ArbiterRecordHistory: ControlRequest {
+    public static let operation = "recordHistory"
+    public typealias Reply = Done
+
+    public var isOn: Bool
+
+    public init(isOn: Bool) {
+        self.isOn = isOn
+    }
+}
+
 /// Starts a program on nodes that have joined.
 public struct ArbiterStart: ControlRequest {
     public static let operation = "start"

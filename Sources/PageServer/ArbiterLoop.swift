@@ -207,6 +207,21 @@ public final class ArbiterLoop: @unchecked Sendable {
         orders.removeAll { $0 == .powerOff(node: node) }
     }
 
+    /// Tells all joined nodes to record their transactions, or to stop; returns whom it told.
+    func beginRecording(isOn: Bool) -> [Int] {
+        orders.removeAll { if case .recordHistory = $0 { true } else { false } }
+        let nodes = roster.ready(arbiter, world.image, now: Clock.now()).map { Int($0.number) }
+        for node in nodes {
+            orders.submit(.recordHistory(node: node, isOn: isOn), .recordHistory, only: Station(UInt8(node)))
+        }
+        return nodes
+    }
+
+    /// Those of the nodes that have not answered and still live.
+    func waitsForRecording(_ nodes: [Int], isOn: Bool) -> [Int] {
+        nodes.filter { isMember($0) && orders.contains(.recordHistory(node: $0, isOn: isOn)) }
+    }
+
     private func isMember(_ node: Int) -> Bool {
         (1...Limits.maximumNodes).contains(node) && arbiter.member(Station(UInt8(node))).state == .member
     }

@@ -11,8 +11,8 @@ public struct ArbiterProcess: Sendable {
     private let logger: Logger
     private let loop: ArbiterLoop
 
-    /// How long a node that retires is waited for.
-    private static let retirementLimit = Duration.seconds(10)
+    /// How long nodes are waited for that retire, or begin to record.
+    private static let patience = Duration.seconds(10)
 
     /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged journal.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
@@ -76,6 +76,10 @@ public struct ArbiterProcess: Sendable {
             try await retire(request.node)
             return Done()
         }
+        server.on(ArbiterRecordHistory.self) { request in
+            try await record(isOn: request.isOn)
+            return Done()
+        }
         server.on(ArbiterStart.self) { request in
             let checked = try JobRequest(
                 request, sharedPages: settings.sharedPages, maximumFrameBytes: settings.maximumFrameBytes)
@@ -99,13 +103,27 @@ public struct ArbiterProcess: Sendable {
 
     private func retire(_ node: Int) async throws {
         guard try await loop.perform({ $0.beginRetirement(node) }) else { return }
-        let end = ContinuousClock.now + Self.retirementLimit
+        let end = ContinuousClock.now + Self.patience
         while try await !loop.perform({ $0.isRetired(node) }) {
             guard ContinuousClock.now < end else {
                 try await loop.perform { $0.endRetirement(node) }
                 throw Failure(
-                    .timeout, "n\(node) did not hand over what it holds within \(Self.retirementLimit): look at"
+                    .timeout, "n\(node) did not hand over what it holds within \(Self.patience): look at"
                         + " plurix logs n\(node), or remove it with plurix kill n\(node)")
+            }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    private func record(isOn: Bool) async throws {
+        let nodes = try await loop.perform { $0.beginRecording(isOn: isOn) }
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            let late = try await loop.perform { $0.waitsForRecording(nodes, isOn: isOn) }
+            if late.isEmpty { return }
+            guard ContinuousClock.now < end else {
+                let names = late.map { "n\($0)" }.joined(separator: ", ")
+                throw Failure(.timeout, "\(names) did not answer within \(Self.patience): see plurix status")
             }
             try await Task.sleep(for: .milliseconds(5))
         }

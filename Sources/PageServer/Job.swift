@@ -72,7 +72,7 @@ struct Job {
         case .fence where stage == .fencing: stage = .placing
         case .put where stage == .placing: placedPieces += 1
         case .start where stage == .starting: stage = .running
-        case .fence, .put, .start, .stop, .markDead, .powerOff: break
+        case .fence, .put, .start, .stop, .markDead, .powerOff, .recordHistory: break
         }
         placeMore(now, &orders)
     }
@@ -122,7 +122,9 @@ struct Job {
         guard stage != .ended, participants & dead != 0 else { return }
         guard participants & ~dead != 0 else {
             let isStarted = stage == .starting || stage == .running
-            end(Failure(.unavailable, "all nodes of \(program) have died: look at them with plurix autopsy"), now, &orders)
+            end(
+                Failure(.unavailable, "all nodes of \(program) have died: look at them with plurix autopsy"), now,
+                &orders)
             if isStarted { submitStop(&orders) }
             return
         }
@@ -159,7 +161,7 @@ struct Job {
         orders.removeAll { purpose in
             switch purpose {
             case .fence(let job), .put(let job, _), .start(let job), .markDead(let job, _): job == number
-            case .stop, .powerOff: false
+            case .stop, .powerOff, .recordHistory: false
             }
         }
     }

@@ -84,7 +84,7 @@ extension Orders.Purpose {
     var job: Int? {
         switch self {
         case .fence(let job), .put(let job, _), .start(let job), .stop(let job), .markDead(let job, _): job
-        case .powerOff: nil
+        case .powerOff, .recordHistory: nil
         }
     }
 }

@@ -33,14 +33,14 @@ import Wire
 /// | 5 died | node |
 /// | 6 page | page (4 bytes), zero (4 bytes), version, the page's bytes |
 /// | 7 saved | commit time, how many page records directly before this one belong to the state at that time |
-/// | 8 state | incarnation, polled epoch, last incarnation issued, n, n × (epoch, commit time), 64 × member's incarnation |
+/// | 8 state | incarnation, polled epoch, last incarnation issued, n, n × (epoch, commit time), 64 × incarnation |
 ///
-/// Page records count only once their `saved` record is there, so a state is saved as a whole or not at all. A file that
-/// was compacted begins with `state`, its pages and their `saved`.
+/// Page records count only once their `saved` record is there, so a state is saved as a whole or not at all. A file
+/// that was compacted begins with `state`, its pages and their `saved`.
 ///
 /// A killed writer leaves a prefix of what it was writing: an incomplete tail. That is cut off. A bad record with good
-/// ones behind it is no tail but damage, and such a file is refused. (A flipped bit in the very last record looks like a
-/// tail and is cut off too.) Nothing is flushed to the disk: a crash of the whole machine ends the nodes as well.
+/// ones behind it is no tail but damage, and such a file is refused. (A flipped bit in the very last record looks like
+/// a tail and is cut off too.) Nothing is flushed to the disk: a crash of the whole machine ends the nodes as well.
 enum JournalFormat {
     static let magic: UInt64 = 0x314A_5849_5255_4C50
     static let headerBytes = 32

@@ -15,6 +15,7 @@ struct Orders {
         case stop(job: Int)
         case markDead(job: Int, node: Int)
         case powerOff(node: Int)
+        case recordHistory(node: Int, isOn: Bool)
     }
 
     /// How an order ended.
@@ -148,7 +149,8 @@ struct Orders {
             let order = orders[place]
             send(
                 Wire.Command(
-                    identifier: order.identifier, verb: order.verb, argument: 0, length: UInt16(order.payload.count)),
+                    identifier: order.identifier, verb: order.verb, argument: order.purpose.argument(now),
+                    length: UInt16(order.payload.count)),
                 order.payload, target)
         }
     }
@@ -158,5 +160,12 @@ struct Orders {
         let isAlive = nodes.contains(order.target)
         if isAlive && order.tries < Self.triesPerNode { return order.target }
         return nodes.first { $0 != order.target } ?? nodes.first
+    }
+}
+
+extension Orders.Purpose {
+    /// What the head of the command carries: the host's clock, as late as possible, where nodes are to tell its time.
+    fileprivate func argument(_ now: UInt64) -> UInt64 {
+        if case .recordHistory(_, true) = self { now } else { 0 }
     }
 }

@@ -14,7 +14,8 @@ struct OutputReader {
     ///   says beyond `byteCount` is not read.
     mutating func advance(_ image: SharedImage, firstPage: UInt32, byteCount: UInt64) {
         if page == 0 { page = firstPage }
-        while page != 0, UInt64(bytes.count) < byteCount, let copy = image.copy(of: page), let block = StreamBlock(copy) {
+        while page != 0, UInt64(bytes.count) < byteCount {
+            guard let copy = image.copy(of: page), let block = StreamBlock(copy) else { return }
             let fresh = block.bytes.dropFirst(consumed)
             bytes.append(contentsOf: fresh.prefix(Int(byteCount) - bytes.count))
             guard block.nextPage != 0, !fresh.isEmpty || consumed > 0 else {

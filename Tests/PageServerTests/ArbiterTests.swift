@@ -199,7 +199,8 @@ import Wire
             #expect(await kind { try await cluster.start("counter", ["x"], nodes: [1]) } == .usage)
             #expect(await kind { try await cluster.start("counter", ["1"], nodes: [2]) } == .unavailable)
             #expect(await kind { try await cluster.start("counter", ["1"], nodes: []) } == .usage)
-            #expect(await kind { try await cluster.start("counter", ["1"], nodes: [1], input: "/etc/passwd") } == .usage)
+            let passwords = "/etc/passwd"
+            #expect(await kind { try await cluster.start("counter", ["1"], nodes: [1], input: passwords) } == .usage)
             #expect(await kind { try await cluster.start("wordcount", nodes: [1]) } == .usage)
             #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: "/") } == .input)
             #expect(await kind { try await cluster.start("wordcount", nodes: [1], input: "/dev/zero") } == .input)
@@ -219,6 +220,8 @@ import Wire
         try await withCluster { cluster in
             try await cluster.start(nodes: 2)
             #expect(try await cluster.run("counter", ["10"], nodes: [2]).failure == nil)
+            _ = try await cluster.client.send(ArbiterRecordHistory(isOn: true))
+            _ = try await cluster.client.send(ArbiterRecordHistory(isOn: false))
             _ = try await cluster.client.send(ArbiterRetire(node: 2))
             _ = try await cluster.client.send(ArbiterRetire(node: 7))
             try await cluster.kill(2)

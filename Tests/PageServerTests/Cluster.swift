@@ -56,7 +56,9 @@ actor Cluster {
 
     /// Starts an arbiter; the one before must have been killed.
     func startArbiter() async throws {
-        let process = try await retry { try ArbiterProcess(self.arbiterSettings, in: self.directory, logger: Self.logger) }
+        let process = try await retry {
+            try ArbiterProcess(self.arbiterSettings, in: self.directory, logger: Self.logger)
+        }
         arbiter = Task { try await process.run() }
         _ = try await retry { try await self.client.send(ArbiterStatus()) }
     }

@@ -17,7 +17,9 @@ import Wire
         _ orders: inout Orders, at now: UInt64, _ nodes: [Station]? = nil
     ) -> [(identifier: UInt64, node: Station)] {
         var sent: [(UInt64, Station)] = []
-        orders.tick(now: now, nodes: nodes ?? self.nodes) { command, _, node in sent.append((command.identifier, node)) }
+        orders.tick(now: now, nodes: nodes ?? self.nodes) { command, _, node in
+            sent.append((command.identifier, node))
+        }
         return sent
     }
 
