@@ -56,8 +56,9 @@ final class HostNode: @unchecked Sendable {
     private func run() {
         core.start(now: now(), &world)
         while !isStopping.load(ordering: .relaxed) {
-            let due = min(core.deadline, now() + 5_000_000)
-            let wait = world.isBusy ? 0 : due > now() ? due - now() : 0
+            let time = now()
+            let due = min(core.deadline, time + 5_000_000)
+            let wait = world.isBusy || due <= time ? 0 : due - time
             station.receive(waiting: wait) { frame in core.receive(frame, now: now(), &world) }
             if core.deadline <= now() { core.tick(now: now(), &world) }
             world.isBusy = false
