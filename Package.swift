@@ -39,7 +39,7 @@ let package = Package(
             dependencies: ["Wire", "Protocol", "Kernel", "Programs", "Heap", "Segment", "Control"],
             swiftSettings: pure),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
-        .target(name: "Cluster", dependencies: ["Wire", "Protocol", "Kernel", "Segment", "Control", "CLibvirt"]),
+        .target(name: "Cluster", dependencies: ["Wire", "Control", "CLibvirt", "CLinux"]),
         .executableTarget(
             name: "plurix",
             dependencies: [

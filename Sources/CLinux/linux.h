@@ -1,8 +1,13 @@
-// What Swift's Glibc module leaves out of the C library: Linux's event descriptors and a poll with a fine time limit.
+// What Swift's Glibc module leaves out of the C library: Linux's event descriptors, a poll with a fine time limit, and
+// starting processes without the descriptors of their parent.
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <sys/eventfd.h>
 #include <time.h>
 
 // Declared by <poll.h> only under _GNU_SOURCE, which the module that already owns <poll.h> does not define.
 extern int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec *limit, const sigset_t *signals);
+
+// Declared by <spawn.h> only under _GNU_SOURCE. Closes every descriptor from `first` on in the new process.
+extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);

@@ -1,3 +1,4 @@
+import CLinux
 import Control
 import Foundation
 
@@ -30,6 +31,8 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
         posix_spawn_file_actions_addopen(
             &actions, 1, directory.log(of: rawValue), O_WRONLY | O_CREAT | O_APPEND, 0o600)
         posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        // Whoever called the command may wait for its descriptors to be closed.
+        posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -48,14 +48,18 @@ enum Harness {
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         process.terminationHandler = { _ in end.finish() }
         try process.run()
-        let watch = Task {
-            try await Task.sleep(for: limit)
-            process.terminate()
+        try await withThrowingTaskGroup { group in
+            group.addTask { for await _ in ends {} }
+            group.addTask {
+                try await Task.sleep(for: limit)
+                throw TimedOut(arguments: arguments)
+            }
+            defer { group.cancelAll() }
+            do { try await group.next() } catch {
+                kill(process.processIdentifier, SIGKILL)
+                throw error
+            }
         }
-        for await _ in ends {}
-        let hasTimedOut = watch.isCancelled || process.terminationReason == .uncaughtSignal
-        watch.cancel()
-        if hasTimedOut { throw TimedOut(arguments: arguments) }
         let texts = try places.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
         return Outcome(status: process.terminationStatus, output: texts[0], complaint: texts[1])
     }
