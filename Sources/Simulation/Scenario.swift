@@ -73,7 +73,7 @@ struct Scenario {
         maximumFrameBytes = random.chance(500) ? UInt16(Limits.maximumFrameBytes) : UInt16(Limits.standardFrameBytes)
         let base = random.between(5_000, 200_000)
         latency = (base, base + random.between(0, base))
-        let pace = random.between(50_000, 4_000_000)
+        let pace = [100_000, 500_000, 2_000_000, 5_000_000, 10_000_000][random.below(5)] + random.between(0, 100_000)
         think = (random.chance(200) ? 0 : pace / 10, pace)
         if trouble.contains(.loss) && random.chance(700) { lossPerMille = random.below(random.chance(300) ? 300 : 60) }
         if trouble.contains(.duplication) && random.chance(600) { duplicationPerMille = random.below(500) }

@@ -1,0 +1,53 @@
+import Testing
+
+@testable import Simulation
+
+/// Whole clusters, each decided by its seed.
+struct SeedTests {
+    private static let batches = 0..<8
+
+    // Two batches would do; eight keep both cores busy.
+    @Test(arguments: batches) func freshSeedsAreSound(batch: Int) {
+        let first = UInt64.random(in: 1...1_000_000_000)
+        for seed in first ..< first + 40 {
+            let verdict = Simulation.run(seed: seed)
+            #expect(verdict.isSound, "\(verdict.description)")
+            if !verdict.isSound { break }
+        }
+    }
+
+    @Test func oneSeedIsOneRun() {
+        let first = Simulation.run(seed: 42)
+        let second = Simulation.run(seed: 42)
+        #expect(first.trace == second.trace && first.events == second.events && first.commits == second.commits)
+        #expect(Simulation.run(seed: 43).trace != first.trace)
+        #expect(first.commits >= 300)
+    }
+
+    @Test func withoutTroubleNothingIsUndoneAndNoEpochOpens() {
+        for seed in 1...10 as ClosedRange<UInt64> {
+            let verdict = Simulation.run(seed: seed, trouble: .none)
+            #expect(verdict.isSound, "\(verdict.description)")
+            #expect(verdict.epochs == 1 && verdict.undone == 0)
+        }
+    }
+
+    @Test(arguments: [Trouble.loss, .duplication, .reordering, .eviction, .ghosts, .hostility])
+    func noLossOfFramesOpensAnEpoch(trouble: Trouble) {
+        for seed in 100...103 as ClosedRange<UInt64> {
+            let verdict = Simulation.run(seed: seed, trouble: trouble)
+            #expect(verdict.isSound, "\(verdict.description)")
+            #expect(verdict.undone == 0)
+        }
+    }
+}
+
+struct SHA256Tests {
+    @Test func knownDigests() {
+        var empty = SHA256()
+        #expect(empty.finish() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+        var words = SHA256()
+        words.absorb(0x6162_6364_6566_6768)  // "abcdefgh"
+        #expect(words.finish() == "9c56cc51b374c3ba189210d5b6d4bf57790d351c96c47c02190ecf1e430635ab")
+    }
+}
