@@ -42,7 +42,7 @@ extension NodeCore {
                 apply(entry, &world)
             }
             if applied > before {
-                if gap.counter > applied.counter { gap.progress(now + tuning.reorder) }
+                if gap.counter > applied.counter { gap.progress(to: applied.counter, now, tuning.reorder) }
                 settleFetches(now, &world)
                 serveLater(now, &world)
             }
@@ -62,12 +62,18 @@ extension NodeCore {
             invalidate(page, by: entry, &world)
         }
         applied = entry.time
+        if entry.time.epoch == epoch { noteToken(of: entry) }
+        world.record(.applied(entry.time, committer: entry.committer))
+    }
+
+    /// A commit of this epoch tells where the token was. One of an earlier epoch, fetched by a node that was behind when
+    /// the epoch opened, says nothing: the numbers begin anew with each epoch.
+    private mutating func noteToken(of entry: CommitLog.Entry) {
         if entry.tokenNumber >= token.number, !token.isHeld {
             token.number = entry.tokenNumber
             token.holder = entry.committer
         }
         noteToken(entry.tokenNumber, from: entry.committer)
-        world.record(.applied(entry.time, committer: entry.committer))
     }
 
     private mutating func invalidate<World: NodeWorld & ~Copyable>(_ page: PageNumber, by entry: CommitLog.Entry,
@@ -102,7 +108,8 @@ extension NodeCore {
     mutating func retryGap<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard gap.deadline <= now, !isFrozen, gap.counter > applied.counter else { return }
         counters.catchUps += 1
-        let count = UInt32(min(gap.counter - applied.counter, 64))
+        let count = UInt32(min(gap.counter - applied.counter, UInt64(Limits.requestRecords)))
+        gap.askedUntil = applied.counter + UInt64(count)
         let target = gap.tries % 2 == 0 && gap.heardFrom != station ? gap.heardFrom : .arbiter
         gap.tries = min(gap.tries + 1, 100)
         gap.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(gap.tries / 2, 3)))
@@ -117,14 +124,31 @@ extension NodeCore {
                                                                      _ world: inout World) -> Bool {
         guard let request = RecordRequest.parse(frame) else { return false }
         var counter = max(1, request.first)
-        let end = min(applied.counter, request.first + UInt64(min(request.count, 64)) - 1)
+        let most = UInt64(min(Int(request.count), Limits.requestRecords))
+        let end = min(applied.counter, counter + most - 1)
         while counter <= end, let entry = log.entry(counter), entry.isComplete {
-            for index in 0..<RecordPiece.pieces(of: entry.total) {
-                sendPiece(index, of: entry, as: .recordReply, to: header.sender, &world)
+            let run = log.run(from: counter, to: end, limit: world.maximumFrameBytes - Limits.headerBytes)
+            if run.count > 0 {
+                sendRun(from: counter, run, to: header.sender, &world)
+            } else {
+                for index in 0..<RecordPiece.pieces(of: entry.total) {
+                    sendPiece(index, of: entry, as: .recordReply, to: header.sender, &world)
+                }
             }
-            counter += 1
+            counter += max(run.count, 1)
         }
         return true
+    }
+
+    /// Sends as many records as fit into one frame.
+    private mutating func sendRun<World: NodeWorld & ~Copyable>(from counter: UInt64, _ run: (count: UInt64, bytes: Int),
+                                                                to target: Station, _ world: inout World) {
+        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: run.bytes, epoch: epoch, applied: applied)
+        let key = endpoint.key
+        _ = world.transmit(Limits.headerBytes + run.bytes) { [log] frame in
+            log.emitRun(from: counter, count: run.count, into: &frame, at: Payload.at(0))
+            header.emit(into: &frame, key: key)
+        }
     }
 
     /// The arbiter says that the records this node needs exist nowhere any more: it joins anew.
