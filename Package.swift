@@ -24,6 +24,7 @@ let package = Package(
         .target(name: "Programs", dependencies: ["Heap", "Kernel"], swiftSettings: pure),
         .target(name: "Devices", swiftSettings: pure),
 
+        .target(name: "History", dependencies: ["Wire"]),
         .target(name: "Simulation", dependencies: ["Wire", "Protocol"], swiftSettings: pure),
         .target(
             name: "Control",
@@ -57,6 +58,7 @@ let package = Package(
         .testTarget(name: "ProgramsTests", dependencies: ["Programs"], swiftSettings: pure),
         .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
         .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: pure),
+        .testTarget(name: "HistoryTests", dependencies: ["History", "Wire"]),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
         .testTarget(name: "SegmentTests", dependencies: ["Segment"]),
         .testTarget(name: "PageServerTests", dependencies: ["PageServer"], swiftSettings: pure),
