@@ -47,7 +47,7 @@ test-all: build
 	PLURIX=$(abspath $(PLURIX)) PLURIX_TEST_ALL=1 scripts/test $(SWIFTFLAGS)
 
 check: prepare
-	PLURIX_NO_VM=1 scripts/test $(SWIFTFLAGS)
+	env -u PLURIX scripts/test $(SWIFTFLAGS)
 
 sim: prepare
 	$(SWIFT) build $(SWIFTFLAGS) --product simulate
