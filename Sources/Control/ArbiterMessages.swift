@@ -244,7 +244,7 @@ public struct ArbiterJob: ControlRequest {
     public struct Reply: Codable, Sendable {
         public var state: JobState
         public var parts: [Part]
-        /// Everything that was printed since the job began.
+        /// Everything that was printed since the job began, in whole lines. It only grows at its end.
         public var output: [Output]
         /// Present when `state` is `finished`, and when it is `failed` only because a participant died and the others
         /// came to a result without it.

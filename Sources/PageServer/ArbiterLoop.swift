@@ -48,7 +48,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             nonce: generator.next())
         self.settings = settings
         orders = Orders(incarnation: arbiter.endpoint.incarnation)
-        jobs = Jobs(incarnation: arbiter.endpoint.incarnation)
+        jobs = Jobs(incarnation: arbiter.endpoint.incarnation, now: Clock.now())
         roster = Roster(arbiter)
         notices = NoticeBoard(build: settings.build, logger: logger)
     }
@@ -184,8 +184,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     /// How a job stands, and the bytes of its result.
-    func report(_ job: Int) throws(Failure) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
-        try jobs.report(job, now: Clock.now())
+    func report(_ job: Int) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        jobs.report(job, now: Clock.now())
     }
 
     func cancel(_ job: Int) throws(Failure) {

@@ -86,7 +86,7 @@ public struct ArbiterProcess: Sendable {
             return ArbiterStart.Reply(job: try await loop.perform { loop throws(Failure) in try loop.start(checked) })
         }
         server.on(ArbiterJob.self) { request in
-            var (reply, result) = try await loop.perform { loop throws(Failure) in try loop.report(request.job) }
+            var (reply, result) = try await loop.perform { $0.report(request.job) }
             if !result.isEmpty { reply.result = try JSONDecoder().decode(JSONValue.self, from: Data(result)) }
             return reply
         }

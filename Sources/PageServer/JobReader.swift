@@ -18,6 +18,8 @@ struct JobReader {
     private(set) var parts: [ArbiterJob.Part]
     /// The result in JSON, once the job is finished.
     private(set) var result: [UInt8] = []
+    /// What the parts printed, in the order in which it was saved.
+    private(set) var output: [ArbiterJob.Output] = []
     /// One for each participant.
     private var printed: [OutputReader]
     private let nodes: [UInt32]
@@ -30,10 +32,6 @@ struct JobReader {
             ArbiterJob.Part(node: Int($0), state: .starting, commits: 0, aborts: 0, pagesFetched: 0)
         }
         printed = nodes.map { _ in OutputReader() }
-    }
-
-    var output: [ArbiterJob.Output] {
-        zip(nodes, printed).filter { !$1.bytes.isEmpty }.map { ArbiterJob.Output(node: Int($0), text: $1.text) }
     }
 
     /// Looks at a newer saved state.
@@ -67,6 +65,9 @@ struct JobReader {
             case .failed: .failed
             }
         printed[place].advance(image, firstPage: part.printFirstPage, byteCount: part.printByteCount)
+        if let text = printed[place].takeText(isLast: phase?.isActive != true) {
+            output.append(ArbiterJob.Output(node: Int(node), text: text))
+        }
         if let failure = part.failure {
             self.failure = (Int(node), failure)
             parts[place].failure = Self.sentence(failure)

@@ -8,13 +8,19 @@ struct Jobs {
     /// Oldest first.
     private var jobs: [Job] = []
     private var nextNumber: Int
+    /// When this arbiter began.
+    private let began: UInt64
 
     /// Ended jobs whose results can still be asked for.
     private static let remembered = 8
+    /// How long after its begin an arbiter may learn of a job that an earlier one started, nanoseconds: it catches up
+    /// in less even when an epoch has to be opened first.
+    private static let patience: UInt64 = 4_000_000_000
 
     /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
     ///   are larger than all that an earlier one has used, whether or not a trace of them is saved.
-    init(incarnation: UInt32) {
+    init(incarnation: UInt32, now: UInt64) {
+        began = now
         nextNumber = Int(incarnation) << 20
     }
 
@@ -33,16 +39,20 @@ struct Jobs {
         jobs[try place(of: number)].cancel(now: now, &orders)
     }
 
-    func report(_ number: Int, now: UInt64) throws(Failure) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
-        jobs[try place(of: number)].report(now: now)
+    func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        if let job = jobs.first(where: { $0.number == number }) { return job.report(now: now) }
+        // The nodes may have begun it when an earlier arbiter was killed, and it is about to be seen.
+        guard now - began > Self.patience else { return (ArbiterJob.Reply(state: .starting, parts: []), []) }
+        return (ArbiterJob.Reply(state: .failed, parts: [], failure: Self.unknown(number)), [])
     }
 
     private func place(of number: Int) throws(Failure) -> Int {
-        guard let place = jobs.firstIndex(where: { $0.number == number }) else {
-            throw Failure(
-                .unavailable, "job \(number) is not known: the arbiter was started anew before it began; run it again")
-        }
+        guard let place = jobs.firstIndex(where: { $0.number == number }) else { throw Self.unknown(number) }
         return place
+    }
+
+    private static func unknown(_ number: Int) -> Failure {
+        Failure(.unavailable, "job \(number) is not known: the arbiter was started anew before it began; run it again")
     }
 
     /// The saved state has moved on.

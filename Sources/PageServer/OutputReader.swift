@@ -7,6 +7,8 @@ struct OutputReader {
     private var page: UInt32 = 0
     /// Bytes of that block that were read.
     private var consumed = 0
+    /// Bytes that were handed out as text.
+    private var taken = 0
 
     /// Reads what has come since the last call.
     ///
@@ -27,17 +29,13 @@ struct OutputReader {
         }
     }
 
-    /// The text so far. A character of which only a part is there yet is left out.
-    var text: String {
-        var end = bytes.count
-        // At most three bytes of a UTF-8 character can be there without the last one.
-        for back in 1...3 where back <= bytes.count {
-            let byte = bytes[bytes.count - back]
-            guard byte & 0xC0 != 0x80 else { continue }
-            let length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4
-            if length > back { end = bytes.count - back }
-            break
-        }
-        return String(decoding: bytes[..<end], as: UTF8.self)
+    /// The lines that were completed since the last call, or everything that was not taken yet; nil when that is
+    /// nothing.
+    mutating func takeText(isLast: Bool) -> String? {
+        let rest = bytes[taken...]
+        let end = isLast ? bytes.count : rest.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? taken
+        guard end > taken else { return nil }
+        defer { taken = end }
+        return String(decoding: bytes[taken..<end], as: UTF8.self)
     }
 }

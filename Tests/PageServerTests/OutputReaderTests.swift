@@ -22,14 +22,15 @@ import Wire
         var image = SharedImage(pageCount: 16)
         var reader = OutputReader()
         reader.advance(image, firstPage: 0, byteCount: 0)
-        #expect(reader.text == "")
+        #expect(reader.takeText(isLast: true) == nil)
         image.set(5, to: Self.block(next: 0, Array("one\n".utf8)))
         reader.advance(image, firstPage: 5, byteCount: 4)
         reader.advance(image, firstPage: 5, byteCount: 4)
-        #expect(reader.text == "one\n")
+        #expect(reader.takeText(isLast: false) == "one\n")
         image.set(5, to: Self.block(next: 0, Array("one\ntwo\n".utf8)))
         reader.advance(image, firstPage: 5, byteCount: 8)
-        #expect(reader.text == "one\ntwo\n")
+        #expect(reader.takeText(isLast: false) == "two\n")
+        #expect(reader.takeText(isLast: true) == nil)
         let full = Array("one\ntwo\n".utf8) + [UInt8](repeating: 120, count: Self.capacity - 8)
         image.set(5, to: Self.block(next: 9, full))
         image.set(9, to: Self.block(next: 0, Array("end".utf8)))
@@ -40,17 +41,18 @@ import Wire
         #expect(reader.bytes == full + Array("end.".utf8))
     }
 
-    @Test func aCharacterIsShownWhole() {
-        let text = Array("aé€😀".utf8)
+    @Test func linesAreShownWhole() {
+        let text = Array("é\n€😀\n\nend".utf8)
         var image = SharedImage(pageCount: 16)
         var shown: [String] = []
         var reader = OutputReader()
         for count in 1...text.count {
             image.set(3, to: Self.block(next: 0, Array(text[..<count])))
             reader.advance(image, firstPage: 3, byteCount: UInt64(count))
-            shown.append(reader.text)
+            if let text = reader.takeText(isLast: false) { shown.append(text) }
         }
-        #expect(shown == ["a", "a", "aé", "aé", "aé", "aé€", "aé€", "aé€", "aé€", "aé€😀"])
+        #expect(shown == ["é\n", "€😀\n", "\n"])
+        #expect(reader.takeText(isLast: true) == "end")
     }
 
     /// Whatever a stream says, reading it ends, inside the memory.
