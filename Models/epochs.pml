@@ -1,0 +1,212 @@
+/* Crash, rejoin, poll, opening of an epoch, and a killed arbiter. */
+
+/* A node forgets everything. What it sent stays in the network, and its answer to a poll with the arbiter. */
+inline Crash(i) {
+  d_step {
+    node[i].isAlive && crashes < CRASHES ->
+    printf("node %d crashes\n", i);
+    crashes++;
+    node[i].isAlive = 0;
+    forget(i);
+    node[i].offer1 = NONE; node[i].offer2 = NONE;
+#if defined(OLD_GRANTS) && !defined(NO_INCARNATION) && !defined(NO_JOIN_NONCE)
+    node[i].grant = NONE
+#endif
+  }
+}
+
+inline forget(i) {
+  node[i].epoch = 0; node[i].applied = 0; node[i].isFrozen = 0;
+  node[i].copy = NONE; node[i].mustKeep = 0; node[i].kept = 0;
+  node[i].floor = 0; node[i].askedAt = 0; node[i].replies = 0;
+  node[i].hasToken = 0; node[i].tokenTime = 0;
+#ifdef READ_SETS
+  node[i].read = NONE; node[i].isForgotten = 0;
+#endif
+#ifdef STRICT_READS
+  node[i].strictFrom = NONE; node[i].strictTime = NONE;
+#endif
+}
+
+/* The arbiter learns of a death, by the host or by a new boot. An epoch opens before that node is admitted [P15]. */
+inline NoticeDeath(i) {
+  d_step {
+    !node[i].isAlive && node[i].isMember && arbiter.epoch < EPOCHS - 1 ->
+    printf("the arbiter learns that node %d is dead\n", i);
+    node[i].isMember = 0;
+    EPOCH_FOR_THE_DEAD
+  }
+}
+
+/* A new incarnation is admitted at the arbiter's epoch and time. */
+inline Join(i) {
+  d_step {
+    !node[i].isAlive && !node[i].isMember && !arbiter.isPolling ->
+    printf("node %d joins in epoch %d at %d\n", i, arbiter.epoch, arbiter.applied);
+    node[i].isAlive = 1; node[i].isMember = 1;
+    node[i].epoch = arbiter.epoch; node[i].applied = arbiter.applied;
+    node[i].askedAt = arbiter.applied;
+    node[i].hasToken = arbiter.isTokenFree;
+    if :: arbiter.isTokenFree -> node[i].tokenTime = arbiter.applied :: else fi;
+    arbiter.isTokenFree = 0
+  }
+}
+
+inline beginPoll() {
+  if
+  :: !arbiter.isPolling -> forgetAnswers(); arbiter.isPolling = 1
+  :: else
+  fi;
+  arbiter.saving = NONE
+}
+
+inline forgetAnswers() {
+  m = 0;
+  do
+  :: m < NODES -> node[m].hasAnswered = 0; node[m].claims = 0; m++
+  :: else -> break
+  od
+}
+
+/* The arbiter may poll at any time: a token, record or page is missing, or a timer was wrong. */
+inline Poll() {
+  d_step {
+    !arbiter.isPolling && arbiter.epoch < EPOCHS - 1 ->
+    printf("the arbiter polls\n");
+    beginPoll()
+  }
+}
+
+/* A node of the arbiter's epoch promises to stand still, and names the unsaved versions that it holds. */
+inline Answer(i) {
+  d_step {
+    arbiter.isPolling && node[i].isAlive && node[i].isMember && node[i].epoch == arbiter.epoch &&
+    !node[i].hasAnswered ->
+    printf("node %d answers the poll\n", i);
+    node[i].isFrozen = 1;
+    node[i].hasAnswered = 1;
+    node[i].claims = HELD(i) & ~UPTO(arbiter.saved);
+    PLEDGE(i)
+  }
+}
+
+#if NODES == 2
+#define CLAIMED (node[0].claims | node[1].claims)
+#else
+#define CLAIMED (node[0].claims | node[1].claims | node[2].claims)
+#endif
+#define VERSION(c) versionAt[LINE(arbiter.epoch, c)]
+#define CAN_PRODUCE(c) (VERSION(c) == arbiter.image || (CLAIMED & BIT(VERSION(c))))
+
+/* The epoch opens at a time whose page version is in the image or was named in an answer. Other pages may force an
+   older time than the newest such: any is allowed. Any node that has answered may get the token, or none. */
+inline Open(c) {
+  d_step {
+    arbiter.isPolling && (c) >= COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied) && CAN_PRODUCE(c) ->
+    now_ = LINE(arbiter.epoch, c);
+    open()
+  }
+}
+inline OpenFor(c, i) {
+  d_step {
+    arbiter.isPolling && (c) >= COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied) && CAN_PRODUCE(c) &&
+    node[i].hasAnswered && node[i].isMember ->
+    now_ = LINE(arbiter.epoch, c);
+    if
+    :: node[i].isAlive && arbiter.epoch == 0 -> node[i].offer1 = now_
+    :: node[i].isAlive && arbiter.epoch == 1 -> node[i].offer2 = now_
+    :: else
+    fi;
+    open()
+  }
+}
+inline open() {
+  printf("epoch %d opens at %d.%d\n", arbiter.epoch + 1, EPOCH(now_), COUNTER(now_));
+  RULE(1, now_ >= told);
+  RULE(7, opened[arbiter.epoch + 1] == NONE);
+  m = 0; count = 0;
+  do
+  :: m < NODES ->
+     RULE(4, !node[m].isAlive || !node[m].hasAnswered || (node[m].claims & ~HELD(m)) == 0);
+     count = count + (node[m].hasAnswered && node[m].isMember -> 1 : 0);
+     m++
+  :: else -> break
+  od;
+  forgetAnswers();
+  arbiter.epoch++;
+  opened[arbiter.epoch] = now_;
+  arbiter.applied = now_;
+  arbiter.isPolling = 0;
+  arbiter.isTokenFree = (count == 0)
+}
+
+/* A node hears of an epoch: the newest, or an older one from a frame that was long under way. */
+inline Enter(i, e) {
+  printf("node %d enters epoch %d\n", i, e);
+  cutoff = CUTOFF(i, e);
+  node[i].applied = ENTERED_AT(i, e, cutoff);
+  if
+  :: node[i].copy != NONE && node[i].copy > cutoff -> node[i].copy = NONE; node[i].floor = 0; node[i].mustKeep = 0
+  :: else
+  fi;
+  if :: node[i].floor > cutoff -> node[i].floor = 0 :: else fi;
+  FRESH_REQUEST(i);
+  DROP_FOREIGN_REPLIES(i);
+  node[i].kept = node[i].kept & UPTO(cutoff);
+  node[i].epoch = e;
+  node[i].isFrozen = 0;
+#ifdef READ_SETS
+  node[i].read = NONE; node[i].isForgotten = 0;
+#endif
+  node[i].hasToken = 0;
+  node[i].tokenTime = 0;
+  if
+  :: e == 1 && node[i].offer1 != NONE -> node[i].hasToken = 1; node[i].tokenTime = node[i].offer1
+  :: e == 2 && node[i].offer2 != NONE -> node[i].hasToken = 1; node[i].tokenTime = node[i].offer2
+  :: else
+  fi;
+  node[i].offer1 = NONE;
+  node[i].offer2 = (e == 2 -> NONE : node[i].offer2)
+}
+inline Enter1(i) {
+  d_step { node[i].isAlive && node[i].epoch < 1 && EPOCHS > 1 && opened[EPOCHS > 1] != NONE -> Enter(i, 1) }
+}
+#if EPOCHS > 2
+inline Enter2(i) {
+  d_step { node[i].isAlive && node[i].epoch < 2 && opened[2] != NONE -> Enter(i, 2) }
+}
+#endif
+
+/* The arbiter is killed and restarted. Epochs, deaths, polls and what is saved are durable; what it applied, gathered
+   and was answered is not. An interrupted poll is not resumed: a new one begins [P7]. */
+inline Kill() {
+  d_step {
+    kills < KILLS ->
+    printf("the arbiter is killed\n");
+    kills++;
+    FORGET_EPOCH;
+    FORGET_SAVE;
+    FORGET_POLL;
+    arbiter.applied = arbiter.saved;
+    arbiter.saving = NONE;
+    forgetAnswers();
+    m = 0; count = 0;
+    do :: m < NODES -> count = count + node[m].isMember; m++ :: else -> break od;
+    arbiter.isTokenFree = (count == 0)
+  }
+}
+
+#if NODES == 2
+#define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1)
+#else
+#define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1) :: OpenFor(c, 2)
+#endif
+#if COMMITS == 1
+#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1)
+#elif COMMITS == 2
+#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2)
+#elif COMMITS == 3
+#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2) OPENINGS_AT(3)
+#else
+#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2) OPENINGS_AT(3) OPENINGS_AT(4)
+#endif

@@ -1,0 +1,152 @@
+/* Page transfer, eviction, and saving. */
+
+/* The node has no copy any more; from now on a request is open. Asking again later, with a newer applied time and
+   without the replies so far, allows nothing that this request does not. */
+inline loseCopy(i) {
+  node[i].floor = node[i].copy;
+  node[i].copy = NONE;
+  node[i].mustKeep = 0;
+  FRESH_REQUEST(i)
+}
+
+#define IS_ASKING(i) (node[i].isAlive && node[i].copy == NONE)
+
+#define CAN_SERVE(j, i) \
+  (RUNNING(j) && node[j].copy != NONE && SAME_EPOCH(node[i].epoch, node[j].epoch) && LATE_ENOUGH(node[j].applied, i))
+/* The arbiter answers with its image, or with what it has gathered, when that is the newest version it knows of. */
+#define ARBITER_CAN_SERVE(i) \
+  (!arbiter.isPolling && SAME_EPOCH(node[i].epoch, arbiter.epoch) && LATE_ENOUGH(arbiter.applied, i) && \
+   (arbiter.image == versionAt[arbiter.applied] || \
+    (arbiter.saving != NONE && versionAt[arbiter.saving] == versionAt[arbiter.applied])))
+
+/* Every reply that can be sent is sent at once, as part of the step that made it possible: more replies under way allow
+   everything that fewer do, and nothing else depends on them. A reply that will be refused is not remembered. */
+inline serveAll() {
+  n = 0;
+  do
+  :: n < NODES ->
+     if
+     :: IS_ASKING(n) ->
+        m = 0;
+        do
+        :: m < NODES ->
+           if :: CAN_SERVE(m, n) -> node[n].replies = node[n].replies | BIT(node[m].copy) :: else fi;
+           m++
+        :: else -> break
+        od;
+        if
+        :: ARBITER_CAN_SERVE(n) -> node[n].replies = node[n].replies | BIT(versionAt[arbiter.applied])
+        :: else
+        fi;
+        node[n].replies = node[n].replies & NOT_OLDER(n)
+     :: else
+     fi;
+     n++
+  :: else -> break
+  od
+}
+/* A reply becomes the copy if it is the version that the node's time asks for; every reply that would be taken must be
+   the right one. */
+#define ACCEPTABLE(i) (node[i].replies & NOT_OLDER(i) & NOT_LATER(i))
+inline Accept(i) {
+  d_step {
+    IS_ASKING(i) && ACCEPTABLE(i) != 0 ->
+    printf("node %d accepts a page\n", i);
+    RULE(17, (ACCEPTABLE(i) & ~BIT(versionAt[node[i].applied])) == 0);
+    node[i].copy = versionAt[node[i].applied]
+  }
+}
+
+/* A copy is dropped whose version is saved, or that another node committed and no answer to a poll has named. */
+inline Evict(i) {
+  d_step {
+    node[i].isAlive && node[i].copy != NONE && (!MUST_KEEP(i) || node[i].copy <= arbiter.saved) ->
+    printf("node %d drops its copy\n", i);
+    loseCopy(i);
+    FLOOR_AFTER_LOSS(i);
+#ifdef READ_SETS
+    READ_SET_AFTER_EVICTION(i);
+#endif
+    endStep()
+  }
+}
+
+/* ---- Saving ---- */
+
+inline ArbiterApply() {
+  d_step {
+    COUNTER(arbiter.applied) < COMMITS && (committed & BIT(LINE(arbiter.epoch, COUNTER(arbiter.applied) + 1))) ->
+    arbiter.applied = LINE(arbiter.epoch, COUNTER(arbiter.applied) + 1);
+    printf("the arbiter applies %d.%d\n", EPOCH(arbiter.applied), COUNTER(arbiter.applied))
+  }
+}
+
+#define TO_SAVE(c) LINE(arbiter.epoch, c)
+#define CAN_SAVE(c) \
+  (!arbiter.isPolling && (c) > COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied))
+
+/* The page's version at time c is in the image already: other pages were changed. */
+inline SaveElsewhere(c) {
+  d_step {
+    CAN_SAVE(c) && versionAt[TO_SAVE(c)] == arbiter.image ->
+    printf("the arbiter saves up to %d\n", c);
+    now_ = TO_SAVE(c);
+    save()
+  }
+}
+
+/* Exactly the version at time c is fetched from node i, which has it as its copy or kept it as a pre-image. */
+inline SaveFrom(c, i) {
+  d_step {
+    CAN_SAVE(c) && versionAt[TO_SAVE(c)] != arbiter.image && RUNNING(i) &&
+    SAME_EPOCH(node[i].epoch, arbiter.epoch) && SERVES_SAVING(i, versionAt[TO_SAVE(c)]) ->
+    printf("the arbiter saves up to %d with a version of node %d\n", c, i);
+    now_ = TO_SAVE(c);
+#ifdef SAVE_IN_STEPS
+    arbiter.saving = now_
+#else
+    arbiter.image = SAVED_CONTENT(i, versionAt[now_]);
+    save()
+#endif
+  }
+}
+
+#ifdef SAVE_IN_STEPS
+/* The pages gathered become part of the image, all at one time. */
+inline FinishSave() {
+  d_step {
+    arbiter.saving != NONE ->
+    printf("the gathered state is saved\n");
+    now_ = arbiter.saving;
+    arbiter.image = versionAt[now_];
+    save()
+  }
+}
+#endif
+
+/* Durable before it is announced; what was committed up to it may be told outside from now on [P1]. */
+inline save() {
+  if :: told < now_ -> told = now_ :: else fi;
+  arbiter.saved = now_;
+  arbiter.saving = NONE
+}
+
+#if NODES == 2
+#define SAVES_AT(c) :: SaveElsewhere(c) :: SaveFrom(c, 0) :: SaveFrom(c, 1)
+#else
+#define SAVES_AT(c) :: SaveElsewhere(c) :: SaveFrom(c, 0) :: SaveFrom(c, 1) :: SaveFrom(c, 2)
+#endif
+#if COMMITS == 1
+#define SAVES_ALL SAVES_AT(1)
+#elif COMMITS == 2
+#define SAVES_ALL SAVES_AT(1) SAVES_AT(2)
+#elif COMMITS == 3
+#define SAVES_ALL SAVES_AT(1) SAVES_AT(2) SAVES_AT(3)
+#else
+#define SAVES_ALL SAVES_AT(1) SAVES_AT(2) SAVES_AT(3) SAVES_AT(4)
+#endif
+#ifdef SAVE_IN_STEPS
+#define SAVES SAVES_ALL :: FinishSave()
+#else
+#define SAVES SAVES_ALL
+#endif

@@ -1,0 +1,161 @@
+/* The protocol of Plurix for Spin: token, commit, catch-up, page transfer, saving, epoch change, crash, rejoin and a
+   killed arbiter. README.md says what is left out and why that is sound; rules.pml has the rules and their switches.
+
+   The network loses, duplicates, reorders and delays for ever. Therefore nothing is ever taken out of it: what was sent
+   may be received at any later time, any number of times, or never. A pause or partition is a node that does not act.
+   One page is followed; commits that change only other pages are "elsewhere". Data are versions: a copy's content is
+   the commit that wrote it, which names it because no two commits have one time (checked, P13). */
+
+/* ---- Bounds ---- */
+#ifndef NODES
+#define NODES 3
+#endif
+#ifndef EPOCHS
+#define EPOCHS 2         /* epoch numbers; EPOCHS - 1 openings */
+#endif
+#ifndef COMMITS
+#define COMMITS 2        /* the largest counter: commits on one line of history */
+#endif
+#ifndef CRASHES
+#define CRASHES 1        /* of nodes, together */
+#endif
+#ifndef KILLS
+#define KILLS 1          /* of the arbiter */
+#endif
+
+/* ---- Time: an epoch and a counter in one integer ---- */
+#define SPAN (COMMITS + 1)
+#define TIMES (EPOCHS * SPAN)   /* at most 12 */
+#define TIME(epoch, counter) ((epoch) * SPAN + (counter))
+#define COUNTER(time) ((time) % SPAN)
+#define EPOCH(time) ((time) / SPAN)
+#define NONE 15
+/* Sets of times */
+#define BIT(time) (1 << (time))
+#define UPTO(time) ((2 << (time)) - 1)
+#define FROM(time) (~(BIT(time) - 1))
+#define ALL (BIT(TIMES) - 1)
+
+/* ---- History, and what the network carries of it ---- */
+unsigned committed : 12;   /* commits whose records were sent */
+byte versionAt[TIMES];        /* the page's version in the state at a time: itself when that commit changed the page */
+byte opened[EPOCHS];          /* the time at which an epoch was opened, NONE before: later commits of others are undone */
+unsigned told : 4;            /* the newest time whose effects left the cluster */
+unsigned crashes : 3;
+unsigned kills : 2;
+
+/* The commit with a counter on the line of history that ends in epoch e. */
+#if EPOCHS > 2
+#define LINE(e, c) ((e) > 1 && (c) > COUNTER(opened[2]) -> TIME(2, c) : \
+                    ((e) > 0 && (c) > COUNTER(opened[1]) -> TIME(1, c) : TIME(0, c)))
+#elif EPOCHS > 1
+#define LINE(e, c) ((e) > 0 && (c) > COUNTER(opened[1]) -> TIME(1, c) : TIME(0, c))
+#else
+#define LINE(e, c) TIME(0, c)
+#endif
+
+/* ---- A node ---- */
+typedef Node {
+  unsigned isAlive : 1;
+  unsigned epoch : 2;
+  unsigned applied : 4;       /* time of the last commit applied */
+  unsigned isFrozen : 1;      /* stands still for a poll */
+  unsigned copy : 4;          /* version of the current copy, NONE when there is none */
+  unsigned mustKeep : 1;      /* the copy is this node's own commit, or was named in an answer to a poll */
+  unsigned kept : 12;      /* unsaved versions kept as pre-images */
+  unsigned floor : 4;         /* newest applied commit that names the page, while there is no copy */
+  unsigned askedAt : 4;       /* applied time of the request that is open while there is no copy */
+  unsigned replies : 12;   /* versions in replies to it */
+  unsigned hasToken : 1;
+  unsigned tokenTime : 4;     /* no commit before this is applied; 0 when it is */
+  unsigned offer1 : 4;        /* time of a grant of epoch 1 or 2 that arrives before the epoch is known here, or NONE */
+  unsigned offer2 : 4;
+  /* What the arbiter knows of it */
+  unsigned isMember : 1;
+  unsigned hasAnswered : 1;
+  unsigned claims : 12;    /* unsaved versions that its answer named */
+#ifdef READ_SETS
+  unsigned read : 4;          /* version that the running transaction has read, or NONE */
+  unsigned isForgotten : 1;
+#endif
+#ifdef STRICT_READS
+  unsigned strictFrom : 4;    /* what was told outside when the strict read began, or NONE */
+  unsigned strictTime : 4;    /* the arbiter's answer, or NONE */
+#endif
+#ifdef OLD_GRANTS
+  unsigned grant : 4;         /* a grant that is still in the network although it was taken */
+  unsigned grantEpoch : 2;
+#endif
+}
+Node node[NODES];
+#define HELD(i) (node[i].kept | (node[i].copy == NONE -> 0 : BIT(node[i].copy)))
+
+/* ---- The arbiter ---- */
+typedef Arbiter {
+  unsigned epoch : 2;
+  unsigned applied : 4;
+  unsigned saved : 4;         /* durable */
+  unsigned image : 4;         /* version of the page in the saved image */
+  unsigned saving : 4;        /* time of a state that is gathered and not saved yet, or NONE */
+  unsigned isPolling : 1;
+  unsigned isTokenFree : 1;   /* the next node that joins gets it */
+}
+Arbiter arbiter;
+
+/* Used within one step only. (Spin's breadth-first search, which finds shortest counterexamples, allows no hidden ones.) */
+#ifndef SCRATCH
+#define SCRATCH hidden byte
+#endif
+SCRATCH n, m, cutoff, count, now_;
+
+#include "rules.pml"
+#include "checks.pml"
+#include "transactions.pml"
+#include "pages.pml"
+#include "epochs.pml"
+
+/* ---- The cluster ---- */
+#if NODES == 2
+#define EACH(Act) :: Act(0) :: Act(1)
+#define PAIRS(Act) :: Act(0, 1) :: Act(1, 0)
+#else
+#define EACH(Act) :: Act(0) :: Act(1) :: Act(2)
+#define PAIRS(Act) :: Act(0, 1) :: Act(1, 0) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1)
+#endif
+
+active proctype cluster() {
+  d_step { start() }
+end: /* the bounds may leave nothing to do */
+  do
+  :: atomic {
+  if
+  EACH(CommitPage) EACH(CommitElsewhere) EACH(Apply) PAIRS(Grant)
+  EACH(Accept) EACH(Evict)
+  :: ArbiterApply()
+  SAVES
+  EACH(Crash) EACH(NoticeDeath) EACH(Join)
+  :: Poll() EACH(Answer) OPENINGS EACH(Enter1)
+#if EPOCHS > 2
+  EACH(Enter2)
+#endif
+  :: Kill()
+#ifdef READ_SETS
+  EACH(Read) EACH(Abandon)
+#endif
+#ifdef STRICT_READS
+  EACH(AskStrict) EACH(AnswerStrict) EACH(ReadStrict)
+#endif
+#if defined(NO_TOKEN_NUMBER) || defined(NO_INCARNATION)
+  EACH(TakeAgain)
+#endif
+#ifdef NO_JOIN_NONCE
+  EACH(JoinAgain)
+#endif
+#ifdef NO_DECISION_FIRST
+  EACH(AnnounceUndecided)
+#endif
+  fi;
+  d_step { endStep() }
+  }
+  od
+}
