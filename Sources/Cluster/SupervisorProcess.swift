@@ -62,14 +62,20 @@ public struct SupervisorProcess: Sendable {
         try await process.waitUntilServing(in: directory, child: child, limit: .seconds(20))
     }
 
+    /// Takes an own child that has ended from the process table, as a parent must; others have another parent, or none.
+    /// Only ever this child: libvirt waits for children of its own in this process.
+    private func bury(_ process: BackgroundProcess) {
+        guard let record = ProcessIdentity.load(directory.record(of: process.rawValue)) else { return }
+        waitpid(record.processIdentifier, nil, WNOHANG)
+    }
+
     /// Starts a process again whenever it has died. The one that is watched may be the child of an earlier supervisor,
     /// so it is looked at, not waited for; 50 ms is a small part of what the protocol's time-outs allow.
     private func watch(_ process: BackgroundProcess) async throws {
         var failures = 0
         while true {
             try await Task.sleep(for: .milliseconds(50))
-            // Own children that ended are taken from the process table; others have another parent, or none.
-            waitpid(-1, nil, WNOHANG)
+            bury(process)
             if process.running(in: directory) != nil { continue }
             logger.warning("the \(process.rawValue) died and is started again")
             do {

@@ -67,7 +67,7 @@ public struct Teardown: Sendable {
         let deadline = ContinuousClock.now + .seconds(10)
         while processes.contains(where: \.isAlive), ContinuousClock.now < deadline {
             // Own children are taken from the process table.
-            waitpid(-1, nil, WNOHANG)
+            for process in processes { waitpid(process.processIdentifier, nil, WNOHANG) }
             try? await Task.sleep(for: .milliseconds(2))
         }
     }
