@@ -124,7 +124,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         for event in world.takeEvents() {
             switch event {
             case .reply(let reply, _): orders.answer(reply, now: now)
-            case .report: roster.noteJoined(arbiter, world.image)
+            case .report: noteJoined()
             case .notice(let notice):
                 if case .joined(let node, _) = notice { roster.admitted(node) }
                 notices.post(notice, now: now)
@@ -133,7 +133,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         }
         orders.settle(saved: arbiter.saved, chain: arbiter.chain, now: now)
         if isChanged {
-            roster.noteJoined(arbiter, world.image)
+            noteJoined()
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
@@ -144,13 +144,22 @@ public final class ArbiterLoop: @unchecked Sendable {
         }
     }
 
+    /// Notes which members have joined by now.
+    private func noteJoined() {
+        for number in 1...Limits.maximumNodes where world.joinedAt[number - 1] == 0 {
+            guard Roster.isJoined(number, arbiter, world.image) else { continue }
+            world.note(Station(UInt8(number)), joinedAt: Clock.microsecondsSince1970())
+        }
+    }
+
     // MARK: What may be asked of it, inside `perform`
 
     /// What the arbiter knows of the cluster.
     public func status() -> ArbiterStatus.Reply {
         ArbiterStatus.Reply(
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
-            nodes: roster.reports(arbiter, world.image, refusals: notices.refusals, now: Clock.now()),
+            nodes: roster.reports(
+                arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
             notices: notices.texts)
     }
 

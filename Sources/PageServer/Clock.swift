@@ -9,6 +9,12 @@ enum Clock {
         return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
     }
 
+    static func microsecondsSince1970() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
+    }
+
     /// The time of day in UTC, as in `2026-11-21T00:46:36Z`.
     static func timeOfDay() -> String {
         var seconds = time(nil)

@@ -21,6 +21,8 @@ final class HostWorld: ArbiterWorld {
     private let journal: Journal
     /// What the journal says, for compaction.
     private var state: ArbiterState
+    /// When each node was seen joined, microseconds since 1970; 0 for those that were not.
+    private(set) var joinedAt: [UInt64]
     private let logger: Logger
     /// Contents that have arrived and are not part of the image; empty where the number is free.
     private var staged: [[UInt8]] = []
@@ -36,6 +38,7 @@ final class HostWorld: ArbiterWorld {
         self.logger = logger
         image = contents.image
         state = contents.state
+        joinedAt = contents.joinedAt
     }
 
     func takeEvents() -> [Event] {
@@ -105,14 +108,21 @@ final class HostWorld: ArbiterWorld {
 
     func persist(_ fact: ArbiterFact) {
         attempt { () throws(Failure) in try journal.persist(fact) }
+        if case .admitted(let node, _) = fact { joinedAt[node.index] = 0 }
         state.apply(fact)
+    }
+
+    /// A node was seen joined.
+    func note(_ node: Station, joinedAt microseconds: UInt64) {
+        attempt { () throws(Failure) in try journal.note(node, joinedAt: microseconds) }
+        joinedAt[node.index] = microseconds
     }
 
     private func compactIfDue() {
         guard journal.isDueForCompaction(image) else { return }
         let before = journal.byteCount
         do throws(Failure) {
-            try journal.compact(state, image)
+            try journal.compact(state, joinedAt: joinedAt, image)
             logger.debug("journal compacted from \(before) to \(journal.byteCount) bytes")
         } catch {
             logger.warning("the journal could not be compacted: \(error)")

@@ -65,6 +65,13 @@ final class Journal {
         try write(buffer.bytes)
     }
 
+    /// Writes when a node was seen joined.
+    func note(_ node: Station, joinedAt microseconds: UInt64) throws(Failure) {
+        buffer.removeAll()
+        buffer.append(joined: node, at: microseconds)
+        try write(buffer.bytes)
+    }
+
     /// Writes the pages that changed and the time at which they make a state.
     func save(
         _ time: GlobalTime, _ pages: [(page: UInt32, version: GlobalTime, bytes: [UInt8])]
@@ -90,12 +97,13 @@ final class Journal {
     }
 
     /// Writes a new journal that says the same in fewer bytes, and puts it in the place of this one.
-    func compact(_ state: ArbiterState, _ image: SharedImage) throws(Failure) {
+    func compact(_ state: ArbiterState, joinedAt: [UInt64], _ image: SharedImage) throws(Failure) {
         compactionFloor = 2 * byteCount
         let new = try Self.lockedFile(path + ".new")
         do throws(Failure) {
             guard ftruncate(new, 0) == 0 else { throw Self.failure("cut", path + ".new") }
-            let (bytes, last) = try Self.write(state, image, cluster: cluster(), to: new, path + ".new")
+            let (bytes, last) = try Self.write(
+                state, joinedAt, image, cluster: cluster(), to: new, path + ".new")
             guard rename(path + ".new", path) == 0 else { throw Self.failure("replace", path) }
             close(descriptor)
             descriptor = new
@@ -118,13 +126,17 @@ final class Journal {
     }
 
     private static func write(
-        _ state: ArbiterState, _ image: SharedImage, cluster: UInt64, to file: Int32, _ path: String
+        _ state: ArbiterState, _ joinedAt: [UInt64], _ image: SharedImage, cluster: UInt64, to file: Int32,
+        _ path: String
     ) throws(Failure) -> (bytes: Int, buffer: JournalBuffer) {
         let header = JournalBuffer.header(cluster: cluster, sharedPages: UInt32(image.pageCount))
         try write(header, to: file, at: 0, path)
         var offset = header.count
         var buffer = JournalBuffer(sequence: 0)
         buffer.append(state)
+        for (index, time) in joinedAt.enumerated() where time > 0 {
+            buffer.append(joined: Station(UInt8(index + 1)), at: time)
+        }
         for page in 0..<UInt32(image.pageCount) where image.isInUse(page) {
             buffer.append(page: page, version: state.imageVersions[Int(page)], bytes: image.bytes(of: page))
             if buffer.bytes.count >= portion {

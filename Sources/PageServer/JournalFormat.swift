@@ -34,9 +34,10 @@ import Wire
 /// | 6 page | page (4 bytes), zero (4 bytes), version, the page's bytes |
 /// | 7 saved | commit time, how many page records directly before this one belong to the state at that time |
 /// | 8 state | incarnation, polled epoch, last incarnation issued, n, n × (epoch, commit time), 64 × incarnation |
+/// | 9 joined | node, when it was seen joined: microseconds since 1970 |
 ///
 /// Page records count only once their `saved` record is there, so a state is saved as a whole or not at all. A file
-/// that was compacted begins with `state`, its pages and their `saved`.
+/// that was compacted begins with `state`, `joined`, the pages and their `saved`.
 ///
 /// A killed writer leaves a prefix of what it was writing: an incomplete tail. That is cut off. A bad record with good
 /// ones behind it is no tail but damage, and such a file is refused. (A flipped bit in the very last record looks like
@@ -54,7 +55,7 @@ enum JournalFormat {
     static let pagePayloadBytes = 16 + Limits.pageBytes
 
     enum Kind: UInt32 {
-        case incarnation = 1, polled, opened, admitted, died, page, saved, state
+        case incarnation = 1, polled, opened, admitted, died, page, saved, state, joined
     }
 
     /// Checksums need no secret: the half of a SipHash-2-4-128 with a fixed key.
@@ -91,6 +92,10 @@ struct JournalBuffer {
         case .admitted(let node, let incarnation): record(.admitted, [UInt64(node.number), UInt64(incarnation)])
         case .died(let node): record(.died, [UInt64(node.number)])
         }
+    }
+
+    mutating func append(joined node: Station, at microseconds: UInt64) {
+        record(.joined, [UInt64(node.number), microseconds])
     }
 
     mutating func append(page: UInt32, version: GlobalTime, bytes content: [UInt8]) {

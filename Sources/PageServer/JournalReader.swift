@@ -8,6 +8,8 @@ struct JournalContents {
     var cluster: UInt64
     var state: ArbiterState
     var image: SharedImage
+    /// When each node was seen joined, microseconds since 1970; 0 for those that were not.
+    var joinedAt = [UInt64](repeating: 0, count: Limits.maximumNodes)
     /// Where the complete records end: the next one is written here.
     var validBytes: Int
     /// Bytes of an unfinished write behind that.
@@ -108,8 +110,16 @@ struct JournalReader {
         }
         guard unclosed.pages.isEmpty else { return false }
         if record.kind == .state { return apply(state: record, to: &contents.state) }
+        if record.kind == .joined { return apply(joined: record, &contents) }
         guard let fact = fact(record) else { return false }
+        if case .admitted(let node, _) = fact { contents.joinedAt[node.index] = 0 }
         contents.state.apply(fact)
+        return true
+    }
+
+    private func apply(joined record: Record, _ contents: inout JournalContents) -> Bool {
+        guard record.payloadBytes == 16, (1...UInt64(Limits.maximumNodes)).contains(record.word(0)) else { return false }
+        contents.joinedAt[Int(record.word(0)) - 1] = record.word(1)
         return true
     }
 

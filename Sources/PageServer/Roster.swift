@@ -1,11 +1,10 @@
 import Control
-import Glibc
 import Heap
 import Kernel
 import Protocol
 import Wire
 
-/// The nodes as the host knows them: which machines run, which are paused, which are gone, and who joined when.
+/// The nodes as the host knows them: which machines run, which are paused, which are gone.
 struct Roster {
     private var running: Set<Int> = []
     private var paused: Set<Int> = []
@@ -13,8 +12,6 @@ struct Roster {
     private var dead: Set<Int> = []
     /// Nodes that the arbiter knew already when it began.
     private var restored: Set<Int>
-    /// Microseconds since 1970 when each node was first seen joined.
-    private var joinedAt: [Int: UInt64] = [:]
 
     init(_ arbiter: Arbiter) {
         restored = Set((1...Limits.maximumNodes).filter { arbiter.member(Station(UInt8($0))).state == .member })
@@ -35,27 +32,15 @@ struct Roster {
         running.remove(node)
         paused.remove(node)
         dead.insert(node)
-        joinedAt[node] = nil
     }
 
     /// A new life of the node began.
     mutating func admitted(_ node: Station) {
         dead.remove(Int(node.number))
-        joinedAt[Int(node.number)] = nil
     }
 
     /// Nodes whose machines are gone, as a mask.
     var deadMask: UInt64 { dead.reduce(0) { $0 | SystemLayout.mask(of: UInt32($1)) } }
-
-    /// Notes which members have joined by now.
-    mutating func noteJoined(_ arbiter: Arbiter, _ image: SharedImage) {
-        for number in 1...Limits.maximumNodes where joinedAt[number] == nil {
-            guard Self.isJoined(number, arbiter, image) else { continue }
-            var time = timeval()
-            gettimeofday(&time, nil)
-            joinedAt[number] = UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_usec)
-        }
-    }
 
     /// Its own entry in the node table is committed: the node says so, or the saved table does.
     static func isJoined(_ number: Int, _ arbiter: Arbiter, _ image: SharedImage) -> Bool {
@@ -74,7 +59,9 @@ struct Roster {
     }
 
     /// All nodes that were ever heard of in this cluster.
-    func reports(_ arbiter: Arbiter, _ image: SharedImage, refusals: [Int: String], now: UInt64) -> [NodeReport] {
+    func reports(
+        _ arbiter: Arbiter, _ image: SharedImage, joinedAt: [UInt64], refusals: [Int: String], now: UInt64
+    ) -> [NodeReport] {
         (1...Limits.maximumNodes).compactMap { number in
             let member = arbiter.member(Station(UInt8(number)))
             guard let state = state(number, member, arbiter, image, refusals, now) else { return nil }
@@ -88,7 +75,7 @@ struct Roster {
                 framesRejected: counters.framesRejected,
                 joinMicroseconds: isEntryCurrent ? entry?.joinMicroseconds ?? 0 : counters.joinNanoseconds / 1000,
                 joinPageRequests: isEntryCurrent ? entry?.joinPageRequests ?? 0 : counters.joinPageRequests,
-                joinedAt: joinedAt[number] ?? 0, notice: refusals[number])
+                joinedAt: joinedAt[number - 1], notice: refusals[number])
         }
     }
 

@@ -64,6 +64,7 @@ import Wire
             let status = try await cluster.wait { $0.nodes.allSatisfy { $0.state == .joined } }
             #expect(status.savedTime > old.savedTime)
             #expect(status.nodes.map(\.incarnation) == old.nodes.map(\.incarnation), "nobody had to join again")
+            #expect(status.nodes.map(\.joinedAt) == old.nodes.map(\.joinedAt))
             // The numbers of its jobs are larger than all before.
             #expect(try await cluster.start("counter", ["1"], nodes: [1]) > job)
         }

@@ -44,6 +44,7 @@ import Wire
         try journal.persist(.incarnation(1))
         try journal.persist(.admitted(Station(1), incarnation: 1))
         try journal.persist(.admitted(Station(2), incarnation: 2))
+        try journal.note(Station(2), joinedAt: 77)
         try journal.save(time(1), [(0, time(1), page(1)), (1, time(1), page(2))])
         try journal.persist(.polled(epoch: 2))
         try journal.persist(.opened(EpochRecord(epoch: 2, opened: time(1))))
@@ -62,6 +63,7 @@ import Wire
         #expect(found.state.chain == [EpochRecord(epoch: 2, opened: Self.time(1)), first])
         #expect(found.state.lastIncarnation == 2)
         #expect(Array(found.state.members.prefix(3)) == [0, 2, 0])
+        #expect(Array(found.joinedAt.prefix(3)) == [0, 77, 0])
         #expect(found.state.saved == Self.time(2))
         #expect(found.image.time == Self.time(2))
         #expect(found.state.imageVersions[0] == Self.time(1))
@@ -132,7 +134,7 @@ import Wire
         let first = try place.open()
         let problem = #expect(throws: Failure.self) { try place.open() }
         #expect(problem?.kind == .unavailable)
-        try first.journal.compact(first.contents.state, first.contents.image)
+        try first.journal.compact(first.contents.state, joinedAt: [5], first.contents.image)
         #expect(throws: Failure.self) { try place.open() }
         withExtendedLifetime(first) {}
     }
@@ -163,7 +165,7 @@ import Wire
                 let fact = ArbiterFact.admitted(Station(UInt8(round % 64) + 1), incarnation: UInt32(round))
                 try journal.persist(fact)
                 state.apply(fact)
-                if journal.isDueForCompaction(image) { try journal.compact(state, image) }
+                if journal.isDueForCompaction(image) { try journal.compact(state, joinedAt: [0, 0, 9], image) }
             }
         }
         #expect(try place.bytes.count <= Journal.compactionMinimum + 1 << 20)
@@ -171,6 +173,7 @@ import Wire
         let found = try place.open().contents
         #expect(found.state.saved == Self.time(600))
         #expect(found.state.lastIncarnation == 600)
+        #expect(found.joinedAt.allSatisfy { $0 == 0 }, "every node has had a new life since the compaction")
         #expect(found.state.members.allSatisfy { $0 > 536 })
         #expect(found.image.bytes(of: 7) == Self.page(UInt8(600 % 251)))
         #expect(found.state.imageVersions[7] == Self.time(600))
