@@ -44,7 +44,7 @@ let package = Package(
         .executableTarget(
             name: "plurix",
             dependencies: [
-                "Wire", "Kernel", "Programs", "Control", "Segment", "PageServer", "Cluster",
+                "Wire", "Kernel", "Programs", "Control", "Segment", "PageServer", "Cluster", "History",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
 

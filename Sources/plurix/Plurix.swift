@@ -12,10 +12,10 @@ struct Plurix: AsyncParsableCommand {
         discussion: """
             Exit codes: 0 done; 64 an unknown command, or an option value outside its set or range; 65 an unknown \
             program, an unusable file, a cluster name in use; 69 a tool is missing or a node died; 70 a fault of \
-            Plurix; 75 something did not happen in time.
+            Plurix, and a history that shows one; 75 something did not happen in time.
             """,
         groupedSubcommands: [
-            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self, Run.self]),
+            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self, Run.self, Check.self]),
             CommandGroup(
                 name: "Nodes",
                 subcommands: [Add.self, Remove.self, Kill.self, Pause.self, Resume.self, Logs.self, Autopsy.self]),
@@ -36,6 +36,7 @@ struct Plurix: AsyncParsableCommand {
             }
         } catch let failure as Failure {
             Terminal.complain(failure.message)
+            fflush(nil)
             _exit(failure.kind.rawValue)
         } catch {
             exit(withError: error)
