@@ -44,7 +44,7 @@ extension Arbiter {
             gap.deadline = now + tuning.reorder
         }
         guard applied > before else { return }
-        if gap.counter > applied.counter { gap.progress(now + tuning.reorder) }
+        if gap.counter > applied.counter { gap.progress(to: applied.counter, now, tuning.reorder) }
         if polling == nil { tokenEvidenceAt = now }
         serveLater(now, &world)
         beginSave(now, &world)
@@ -52,7 +52,8 @@ extension Arbiter {
 
     mutating func retryGap<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard gap.deadline <= now, gap.counter > applied.counter else { return }
-        let count = UInt32(min(gap.counter - applied.counter, 64))
+        let count = UInt32(min(gap.counter - applied.counter, UInt64(Limits.requestRecords)))
+        gap.askedUntil = applied.counter + UInt64(count)
         let isKnown = gap.heardFrom.isNode && members[gap.heardFrom.index].state == .member
         let target = gap.tries % 2 == 0 && isKnown ? gap.heardFrom : .everyone
         gap.tries = min(gap.tries + 1, 100)
@@ -69,25 +70,41 @@ extension Arbiter {
                                                                         _ world: inout World) -> Bool {
         guard let request = RecordRequest.parse(frame) else { return false }
         var counter = max(1, request.first)
-        let end = min(applied.counter, request.first + UInt64(min(request.count, 64)) - 1)
+        let most = UInt64(min(Int(request.count), Limits.requestRecords))
+        let end = min(applied.counter, counter + most - 1)
         if counter <= end, log.entry(counter) == nil {
             send(Missing(thing: .record, detail: counter), to: header.sender, &world)
             return true
         }
         while counter <= end, let entry = log.entry(counter), entry.isComplete {
-            for index in 0..<RecordPiece.pieces(of: entry.total) {
-                let piece = log.piece(index, of: entry)
-                let reply = endpoint.nextHeader(.recordReply, to: header.sender, payloadBytes: piece.byteCount,
-                                                epoch: epoch, applied: applied)
-                let key = endpoint.key
-                _ = world.transmit(Limits.headerBytes + piece.byteCount) { [log] frame in
-                    log.emit(piece, of: entry, into: &frame, at: Payload.at(0))
-                    reply.emit(into: &frame, key: key)
+            let run = log.run(from: counter, to: end, limit: world.maximumFrameBytes - Limits.headerBytes)
+            if run.count > 0 {
+                reply(run.bytes, to: header.sender, &world) { log, frame in
+                    log.emitRun(from: counter, count: run.count, into: &frame, at: Payload.at(0))
+                }
+            } else {
+                for index in 0..<RecordPiece.pieces(of: entry.total) {
+                    let piece = log.piece(index, of: entry)
+                    reply(piece.byteCount, to: header.sender, &world) { log, frame in
+                        log.emit(piece, of: entry, into: &frame, at: Payload.at(0))
+                    }
                 }
             }
-            counter += 1
+            counter += max(run.count, 1)
         }
         return true
+    }
+
+    /// Sends a frame of records that `fill` writes.
+    private mutating func reply<World: ArbiterWorld & ~Copyable>(
+        _ byteCount: Int, to target: Station, _ world: inout World, _ fill: (CommitLog, inout MutableRawSpan) -> Void
+    ) {
+        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: byteCount, epoch: epoch, applied: applied)
+        let key = endpoint.key
+        _ = world.transmit(Limits.headerBytes + byteCount) { [log] frame in
+            fill(log, &frame)
+            header.emit(into: &frame, key: key)
+        }
     }
 
     /// Something is missing at a node. Only what nobody can produce is declared lost.

@@ -151,6 +151,32 @@ public struct CommitLog: Sendable {
         }
     }
 
+    /// How many records from `counter` to `last` go into one frame's `limit` bytes, and the bytes they take: whole records
+    /// of one piece each. None when the first is not here, incomplete, or of several pieces.
+    public func run(from counter: UInt64, to last: UInt64, limit: Int) -> (count: UInt64, bytes: Int) {
+        var count: UInt64 = 0
+        var bytes = 0
+        while counter + count <= last, let entry = entry(counter + count), entry.isComplete,
+            RecordPiece.pieces(of: entry.total) == 1 {
+            let more = RecordPiece.headBytes + 4 * entry.total
+            guard bytes + more <= limit else { break }
+            bytes += more
+            count += 1
+        }
+        return (count, bytes)
+    }
+
+    /// Writes a run of records, one behind the other, at `offset` of a frame.
+    public func emitRun(from counter: UInt64, count: UInt64, into frame: inout MutableRawSpan, at offset: Int) {
+        var at = offset
+        for next in counter..<counter + count {
+            guard let entry = entry(next) else { preconditionFailure("a run's records are here") }
+            let piece = piece(0, of: entry)
+            emit(piece, of: entry, into: &frame, at: at)
+            at += piece.byteCount
+        }
+    }
+
     /// Digests need no secret: each frame is authenticated; they only tie the pieces of one commit together.
     private static let digestKey = SipHash.Key(low: 0x506c_7572_6978, high: 0x636f_6d6d_6974)
 }

@@ -66,10 +66,14 @@ public struct NodeCore: Sendable {
         var deadline: UInt64 = .max
         var tries: UInt8 = 0
 
-        /// Some of the records came: the next are asked for soon, unless they come by themselves.
-        mutating func progress(_ time: UInt64) {
+        /// The last record that was asked for; 0 before the first request.
+        var askedUntil: UInt64 = 0
+
+        /// Some of the records came. When all that were asked for are here the next are asked for at once, because more
+        /// are made meanwhile; else soon, unless they come by themselves.
+        mutating func progress(to applied: UInt64, _ now: UInt64, _ patience: UInt64) {
+            deadline = askedUntil > 0 && applied >= askedUntil ? now : now + patience
             tries = 0
-            deadline = time
         }
     }
 

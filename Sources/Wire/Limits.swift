@@ -14,6 +14,9 @@ public enum Limits {
     public static let maximumRequestPages = 16
     /// Epochs an Open frame names: 64 × 12 bytes fit a standard frame. A node that slept longer drops everything.
     public static let maximumChain = 64
+    /// Commit records that one request asks for: several times what a fast committer makes in a round trip, so that who
+    /// is behind catches up.
+    public static let requestRecords = 512
     /// Commit records that a token grant carries, so that a requester a few commits behind needs no catch-up.
     public static let grantRecords = 8
     /// Pages one grant's records may name together (they must fit a standard frame beside the queue).
