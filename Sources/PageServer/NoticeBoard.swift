@@ -17,8 +17,8 @@ struct NoticeBoard {
     private var unauthenticAt: UInt64 = 0
 
     static let limit = 200
-    /// Undone commits that a notice names one by one.
-    private static let namedCommits = 32
+    /// Undone commits that a notice names, in runs of one node.
+    private static let namedRuns = 32
     /// Foreign frames are reported at most this often, nanoseconds.
     private static let unauthenticInterval: UInt64 = 10_000_000_000
 
@@ -72,16 +72,26 @@ struct NoticeBoard {
     }
 
     private mutating func opened(_ record: EpochRecord, _ count: UInt64) {
-        var text = "epoch \(record.epoch) opened at commit \(record.opened.counter)"
-        if count == 0 {
-            text += "; nothing was undone"
-        } else {
-            let named = undone.prefix(Self.namedCommits).map { "\($0.time.counter) by n\($0.node.number)" }
-            let rest = undone.count - named.count
-            text += "; \(count) undone: " + named.joined(separator: ", ") + (rest > 0 ? " and \(rest) more" : "")
-        }
+        let what = count == 0 ? "nothing was undone" : "\(count) undone: \(undoneRuns)"
         undone = []
-        post(text)
+        post("epoch \(record.epoch) opened at commit \(record.opened.counter); \(what)")
+    }
+
+    /// The undone commits in order, those of one node in a row together: "7…9 by n2, 10 by n1".
+    private var undoneRuns: String {
+        var runs: [(first: UInt64, last: UInt64, node: UInt8)] = []
+        for commit in undone {
+            let counter = commit.time.counter
+            if let end = runs.last, end.node == commit.node.number, end.last + 1 == counter {
+                runs[runs.count - 1].last = counter
+            } else {
+                runs.append((counter, counter, commit.node.number))
+            }
+        }
+        let named = runs.prefix(Self.namedRuns).map { run in
+            "\(run.first)" + (run.last > run.first ? "…\(run.last)" : "") + " by n\(run.node)"
+        }
+        return named.joined(separator: ", ") + (runs.count > named.count ? " and others" : "")
     }
 
     private static func sentence(_ reason: ArbiterNotice.Reason) -> String {
