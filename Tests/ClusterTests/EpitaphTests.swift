@@ -33,7 +33,8 @@ struct EpitaphTests {
     }
 
     @Test func reasonsAreQuoted() throws {
-        let epitaph = try #require(Epitaph.last(in: "EPITAPH reason=\"out of frames\"\nEPITAPH build=00\nEPITAPH END\n"))
+        let text = "EPITAPH reason=\"out of frames\"\nEPITAPH build=00\nEPITAPH END\n"
+        let epitaph = try #require(Epitaph.last(in: text))
         #expect(epitaph.summary == "out of frames")
         #expect(epitaph.fields["build"] == "00")
     }

@@ -30,7 +30,8 @@ enum Harness {
 
     /// Runs an executable and waits for its end.
     static func run(
-        _ executable: String, _ arguments: [String], environment: [String: String] = [:], limit: Duration = .seconds(120)
+        _ executable: String, _ arguments: [String], environment: [String: String] = [:],
+        limit: Duration = .seconds(120)
     ) async throws -> Outcome {
         let work = FileManager.default.temporaryDirectory.appending(path: "plurix-test-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: work, withIntermediateDirectories: true)
@@ -123,22 +124,24 @@ final class LiveCluster: Sendable {
     let base: String
 
     /// Starts a cluster, hands it to `body`, and removes it, also when something fails.
-    static func with(
-        _ options: String..., body: (LiveCluster) async throws -> Void
-    ) async throws {
-        let cluster = try LiveCluster()
-        do {
-            let up = try await cluster.plurix(["up"] + options)
-            guard up.status == 0 else { throw Failure(.fault, "up \(options) ended with \(up.status): \(up.complaint)") }
+    static func with(_ options: String..., body: (LiveCluster) async throws -> Void) async throws {
+        try await withNone { cluster in
+            _ = try await cluster.succeed(["up"] + options)
             try await body(cluster)
-        } catch {
+        }
+    }
+
+    /// Hands a cluster that was not started to `body`, and removes what became of it.
+    static func withNone(body: (LiveCluster) async throws -> Void) async throws {
+        let cluster = try LiveCluster()
+        do { try await body(cluster) } catch {
             await cluster.remove()
             throw error
         }
         await cluster.remove()
     }
 
-    init() throws {
+    private init() throws {
         let mark = String(UInt32.random(in: 0...UInt32.max), radix: 36)
         name = "t-\(mark)"
         base = "/tmp/plurix-test-\(mark)"
@@ -148,7 +151,7 @@ final class LiveCluster: Sendable {
     /// The cluster's run directory.
     var directory: String { "\(base)/plurix/\(name)" }
 
-    func remove() async {
+    private func remove() async {
         let down = try? await plurix(["down"])
         if down?.status != 0 { Issue.record("down failed: \(down?.complaint ?? "no outcome")") }
         try? FileManager.default.removeItem(atPath: base)
@@ -163,7 +166,9 @@ final class LiveCluster: Sendable {
 
     /// Runs the command and expects success.
     @discardableResult
-    func plurix(_ arguments: String...) async throws -> String {
+    func plurix(_ arguments: String...) async throws -> String { try await succeed(arguments) }
+
+    private func succeed(_ arguments: [String]) async throws -> String {
         let outcome = try await plurix(arguments)
         guard outcome.status == 0 else {
             throw Failure(.fault, "\(arguments) ended with \(outcome.status): \(outcome.complaint)")

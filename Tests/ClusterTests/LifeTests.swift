@@ -5,30 +5,30 @@ extension LiveTests {
     /// Starting, changing and ending clusters.
     @Suite(.serialized) struct LifeTests {
         @Test(arguments: ["virtio", "rtl8139"]) func upStatusAndDown(nic: String) async throws {
-            let cluster = try LiveCluster()
-            let up = try await cluster.plurix(["up", "--json", "--nic", nic])
-            #expect(up.status == 0, "\(up.complaint)")
-            let status: StatusReply = try up.decoded()
-            #expect(status.cluster == cluster.name)
-            #expect(status.nodes.map(\.name) == ["n1", "n2", "n3"])
-            for node in status.nodes {
-                #expect(node.state == "joined")
-                #expect(node.nic == nic)
-                #expect(node.upMilliseconds > 0 && node.upMilliseconds < 5000)
-                #expect(node.joinMilliseconds > 0)
-                #expect(node.joinPageRequests <= 284)
-                let process = try #require(node.processIdentifier)
-                #expect(kill(process, 0) == 0)
+            try await LiveCluster.withNone { cluster in
+                let up = try await cluster.plurix(["up", "--json", "--nic", nic])
+                #expect(up.status == 0, "\(up.complaint)")
+                let status: StatusReply = try up.decoded()
+                #expect(status.cluster == cluster.name)
+                #expect(status.nodes.map(\.name) == ["n1", "n2", "n3"])
+                for node in status.nodes {
+                    #expect(node.state == "joined")
+                    #expect(node.nic == nic)
+                    #expect(node.upMilliseconds > 0 && node.upMilliseconds < 5000)
+                    #expect(node.joinMilliseconds > 0)
+                    #expect(node.joinPageRequests <= 284)
+                    let process = try #require(node.processIdentifier)
+                    #expect(kill(process, 0) == 0)
+                }
+                let processes = try cluster.processes()
+                #expect(processes.count == 6)
+                for _ in 0..<2 {
+                    let down = try await cluster.plurix(["down"])
+                    #expect(down.status == 0)
+                }
+                #expect(try cluster.processes().isEmpty)
+                #expect(!FileManager.default.fileExists(atPath: cluster.directory))
             }
-            let processes = try cluster.processes()
-            #expect(processes.count == 6)
-            for _ in 0..<2 {
-                let down = try await cluster.plurix(["down"])
-                #expect(down.status == 0)
-            }
-            #expect(try cluster.processes().isEmpty)
-            #expect(!FileManager.default.fileExists(atPath: cluster.directory))
-            await cluster.remove()
         }
 
         @Test func aNameInUseIsRefused() async throws {
@@ -42,12 +42,12 @@ extension LiveTests {
         }
 
         @Test func anImageThatIsNoneLeavesNothingBehind() async throws {
-            let cluster = try LiveCluster()
-            let up = try await cluster.plurix(["up", "--image", Harness.root + "/README.md", "--timeout", "5"])
-            #expect(up.status != 0)
-            #expect(!FileManager.default.fileExists(atPath: cluster.directory))
-            #expect(try cluster.processes().isEmpty)
-            await cluster.remove()
+            try await LiveCluster.withNone { cluster in
+                let up = try await cluster.plurix(["up", "--image", Harness.root + "/README.md", "--timeout", "5"])
+                #expect(up.status != 0)
+                #expect(!FileManager.default.fileExists(atPath: cluster.directory))
+                #expect(try cluster.processes().isEmpty)
+            }
         }
 
         @Test func nodesComeAndGo() async throws {
@@ -87,7 +87,9 @@ extension LiveTests {
         @Test func backgroundProcessesMayDie() async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 let before = try await cluster.status().processes
-                for process in [before.segment, before.arbiter, before.supervisor] { kill(try #require(process), SIGKILL) }
+                for process in [before.segment, before.arbiter, before.supervisor] {
+                    kill(try #require(process), SIGKILL)
+                }
                 let counter = try await cluster.run("counter", "100")
                 #expect(counter.result == .integer(200))
                 let after = try await cluster.status().processes
@@ -98,21 +100,21 @@ extension LiveTests {
         }
 
         @Test func downCleansUpAfterAKillOfEverything() async throws {
-            let cluster = try LiveCluster()
-            try await cluster.plurix("up", "--nodes", "2")
-            for process in try cluster.processes() { kill(process, SIGKILL) }
-            #expect(try await cluster.plurix(["down"]).status == 0)
-            #expect(!FileManager.default.fileExists(atPath: cluster.directory))
-            #expect(try cluster.processes().isEmpty)
-            await cluster.remove()
+            try await LiveCluster.withNone { cluster in
+                try await cluster.plurix("up", "--nodes", "2")
+                for process in try cluster.processes() { kill(process, SIGKILL) }
+                #expect(try await cluster.plurix(["down"]).status == 0)
+                #expect(!FileManager.default.fileExists(atPath: cluster.directory))
+                #expect(try cluster.processes().isEmpty)
+            }
         }
 
         @Test func whatAKilledClusterLeftIsNotInTheWay() async throws {
-            let cluster = try LiveCluster()
-            try await cluster.plurix("up", "--nodes", "1")
-            for process in try cluster.processes() { kill(process, SIGKILL) }
-            try await cluster.plurix("up", "--nodes", "1")
-            await cluster.remove()
+            try await LiveCluster.withNone { cluster in
+                try await cluster.plurix("up", "--nodes", "1")
+                for process in try cluster.processes() { kill(process, SIGKILL) }
+                try await cluster.plurix("up", "--nodes", "1")
+            }
         }
 
         @Test func strangersAreRefusedOnBothSides() async throws {
