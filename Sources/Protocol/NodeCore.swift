@@ -5,7 +5,10 @@ import Wire
 /// Its parts: joining (`NodeCore+Join`), page requests and replies (`+Pages`), transactions and commit (`+Commit`),
 /// applying others' commits and catching up (`+Apply`), the token (`+Token`), epochs (`+Epoch`), timers (`+Timers`).
 /// Numbers like [P13] cite the rules of the specification.
-public struct NodeCore: Sendable {
+///
+/// Not copyable: a copy, which the compiler would make of one that a class holds to read a single field, costs a
+/// thousand instructions for each poll, and one made by mistake would be a second node.
+public struct NodeCore: ~Copyable, Sendable {
     public enum Phase: Equatable, Sendable { case joining, member, refused(JoinRefusal.Reason) }
 
     /// What a transaction's commit came to.

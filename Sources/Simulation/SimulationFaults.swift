@@ -133,9 +133,9 @@ extension Simulation {
     }
 
     func state(of node: SimulatedNode) -> String {
-        let core = node.core
-        return "phase \(core.phase) epoch \(core.epoch) frozen \(core.isFrozen) applied \(checker.describe(core.applied.raw)) "
-            + "saved \(checker.describe(core.saved.raw)) token \(core.holdsToken) \(node.activity)"
+        "phase \(node.core.phase) epoch \(node.core.epoch) frozen \(node.core.isFrozen) "
+            + "applied \(checker.describe(node.core.applied.raw)) saved \(checker.describe(node.core.saved.raw)) "
+            + "token \(node.core.holdsToken) \(node.activity)"
     }
 
     var stateOfArbiter: String {
