@@ -39,15 +39,16 @@ inline NoticeDeath(i) {
 }
 
 /* A new incarnation is admitted at the arbiter's epoch and time. */
-inline Join(i) {
+inline Join(c, i) {
   d_step {
-    !node[i].isAlive && !node[i].isMember && !arbiter.isPolling ->
-    printf("node %d joins in epoch %d at %d\n", i, arbiter.epoch, arbiter.applied);
+    !node[i].isAlive && !node[i].isMember && !arbiter.isPolling && ARBITER_MAY_BE_AT(c) ->
+    now_ = ARBITER_TIME(c);
+    printf("node %d joins in epoch %d at %d.%d\n", i, arbiter.epoch, EPOCH(now_), COUNTER(now_));
     node[i].isAlive = 1; node[i].isMember = 1;
-    node[i].epoch = arbiter.epoch; node[i].applied = arbiter.applied;
-    node[i].askedAt = arbiter.applied;
+    node[i].epoch = arbiter.epoch; node[i].applied = now_;
+    node[i].askedAt = now_;
     node[i].hasToken = arbiter.isTokenFree;
-    if :: arbiter.isTokenFree -> node[i].tokenTime = arbiter.applied :: else fi;
+    if :: arbiter.isTokenFree -> node[i].tokenTime = opened[arbiter.epoch] :: else fi;
     arbiter.isTokenFree = 0
   }
 }
@@ -95,23 +96,23 @@ inline Answer(i) {
 #else
 #define CLAIMED (node[0].claims | node[1].claims | node[2].claims)
 #endif
-#define VERSION(c) versionAt[LINE(arbiter.epoch, c)]
+#define VERSION(c) versionAt[ARBITER_TIME(c)]
 #define CAN_PRODUCE(c) (VERSION(c) == arbiter.image || (CLAIMED & BIT(VERSION(c))))
 
 /* The epoch opens at a time whose page version is in the image or was named in an answer. Other pages may force an
    older time than the newest such: any is allowed. Any node that has answered may get the token, or none. */
 inline Open(c) {
   d_step {
-    arbiter.isPolling && (c) >= COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied) && CAN_PRODUCE(c) ->
-    now_ = LINE(arbiter.epoch, c);
+    arbiter.isPolling && arbiter.epoch < EPOCHS - 1 && ARBITER_MAY_BE_AT(c) && CAN_PRODUCE(c) ->
+    now_ = ARBITER_TIME(c);
     open()
   }
 }
 inline OpenFor(c, i) {
   d_step {
-    arbiter.isPolling && (c) >= COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied) && CAN_PRODUCE(c) &&
+    arbiter.isPolling && arbiter.epoch < EPOCHS - 1 && ARBITER_MAY_BE_AT(c) && CAN_PRODUCE(c) &&
     node[i].hasAnswered && node[i].isMember ->
-    now_ = LINE(arbiter.epoch, c);
+    now_ = ARBITER_TIME(c);
     if
     :: node[i].isAlive && arbiter.epoch == 0 -> node[i].offer1 = now_
     :: node[i].isAlive && arbiter.epoch == 1 -> node[i].offer2 = now_
@@ -135,7 +136,6 @@ inline open() {
   forgetAnswers();
   arbiter.epoch++;
   opened[arbiter.epoch] = now_;
-  arbiter.applied = now_;
   arbiter.isPolling = 0;
   arbiter.isTokenFree = (count == 0)
 }
@@ -178,7 +178,8 @@ inline Enter2(i) {
 #endif
 
 /* The arbiter is killed and restarted. Epochs, deaths, polls and what is saved are durable; what it applied, gathered
-   and was answered is not. An interrupted poll is not resumed: a new one begins [P7]. */
+   and was answered is not. An interrupted poll is not resumed: a new one begins [P7]. An arbiter that finds no living
+   node opens an epoch before it admits one: whatever the dead have committed in this one is forgotten. */
 inline Kill() {
   d_step {
     kills < KILLS ->
@@ -186,27 +187,22 @@ inline Kill() {
     kills++;
     FORGET_EPOCH;
     FORGET_SAVE;
-    FORGET_POLL;
-    arbiter.applied = arbiter.saved;
     arbiter.saving = NONE;
     forgetAnswers();
     m = 0; count = 0;
     do :: m < NODES -> count = count + node[m].isMember; m++ :: else -> break od;
+    arbiter.isPolling = POLLS_AFTER_RESTART;
     arbiter.isTokenFree = (count == 0)
   }
 }
 
+/* ---- Steps with every counter ---- */
 #if NODES == 2
 #define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1)
+#define JOINS_AT(c) :: Join(c, 0) :: Join(c, 1)
 #else
 #define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1) :: OpenFor(c, 2)
+#define JOINS_AT(c) :: Join(c, 0) :: Join(c, 1) :: Join(c, 2)
 #endif
-#if COMMITS == 1
-#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1)
-#elif COMMITS == 2
-#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2)
-#elif COMMITS == 3
-#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2) OPENINGS_AT(3)
-#else
-#define OPENINGS OPENINGS_AT(0) OPENINGS_AT(1) OPENINGS_AT(2) OPENINGS_AT(3) OPENINGS_AT(4)
-#endif
+#define OPENINGS EACH_COUNTER(OPENINGS_AT)
+#define JOINS EACH_COUNTER(JOINS_AT)

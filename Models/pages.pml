@@ -14,10 +14,11 @@ inline loseCopy(i) {
 #define CAN_SERVE(j, i) \
   (RUNNING(j) && node[j].copy != NONE && SAME_EPOCH(node[i].epoch, node[j].epoch) && LATE_ENOUGH(node[j].applied, i))
 /* The arbiter answers with its image, or with what it has gathered, when that is the newest version it knows of. */
-#define ARBITER_CAN_SERVE(i) \
-  (!arbiter.isPolling && SAME_EPOCH(node[i].epoch, arbiter.epoch) && LATE_ENOUGH(arbiter.applied, i) && \
-   (arbiter.image == versionAt[arbiter.applied] || \
-    (arbiter.saving != NONE && versionAt[arbiter.saving] == versionAt[arbiter.applied])))
+#define ARBITER_CAN_SERVE(i, time) \
+  (!arbiter.isPolling && SAME_EPOCH(node[i].epoch, arbiter.epoch) && LATE_ENOUGH(time, i) && \
+   (arbiter.image == versionAt[time] || (arbiter.saving != NONE && versionAt[arbiter.saving] == versionAt[time])))
+#define ARBITER_TIME(c) LINE(arbiter.epoch, c)
+#define ARBITER_MAY_BE_AT(c) ((c) >= COUNTER(arbiter.saved) && HAPPENED(arbiter.epoch, c))
 
 /* Every reply that can be sent is sent at once, as part of the step that made it possible: more replies under way allow
    everything that fewer do, and nothing else depends on them. A reply that will be refused is not remembered. */
@@ -34,10 +35,17 @@ inline serveAll() {
            m++
         :: else -> break
         od;
-        if
-        :: ARBITER_CAN_SERVE(n) -> node[n].replies = node[n].replies | BIT(versionAt[arbiter.applied])
-        :: else
-        fi;
+        m = COUNTER(arbiter.saved);
+        do
+        :: m <= COMMITS && HAPPENED(arbiter.epoch, m) ->
+           now_ = ARBITER_TIME(m);
+           if
+           :: ARBITER_CAN_SERVE(n, now_) -> node[n].replies = node[n].replies | BIT(versionAt[now_])
+           :: else
+           fi;
+           m++
+        :: else -> break
+        od;
         node[n].replies = node[n].replies & NOT_OLDER(n)
      :: else
      fi;
@@ -73,24 +81,15 @@ inline Evict(i) {
 
 /* ---- Saving ---- */
 
-inline ArbiterApply() {
-  d_step {
-    COUNTER(arbiter.applied) < COMMITS && (committed & BIT(LINE(arbiter.epoch, COUNTER(arbiter.applied) + 1))) ->
-    arbiter.applied = LINE(arbiter.epoch, COUNTER(arbiter.applied) + 1);
-    printf("the arbiter applies %d.%d\n", EPOCH(arbiter.applied), COUNTER(arbiter.applied))
-  }
-}
-
-#define TO_SAVE(c) LINE(arbiter.epoch, c)
 #define CAN_SAVE(c) \
-  (!arbiter.isPolling && (c) > COUNTER(arbiter.saved) && (c) <= COUNTER(arbiter.applied))
+  (!arbiter.isPolling && (c) > COUNTER(arbiter.saved) && HAPPENED(arbiter.epoch, c))
 
 /* The page's version at time c is in the image already: other pages were changed. */
 inline SaveElsewhere(c) {
   d_step {
-    CAN_SAVE(c) && versionAt[TO_SAVE(c)] == arbiter.image ->
+    CAN_SAVE(c) && versionAt[ARBITER_TIME(c)] == arbiter.image ->
     printf("the arbiter saves up to %d\n", c);
-    now_ = TO_SAVE(c);
+    now_ = ARBITER_TIME(c);
     save()
   }
 }
@@ -98,10 +97,10 @@ inline SaveElsewhere(c) {
 /* Exactly the version at time c is fetched from node i, which has it as its copy or kept it as a pre-image. */
 inline SaveFrom(c, i) {
   d_step {
-    CAN_SAVE(c) && versionAt[TO_SAVE(c)] != arbiter.image && RUNNING(i) &&
-    SAME_EPOCH(node[i].epoch, arbiter.epoch) && SERVES_SAVING(i, versionAt[TO_SAVE(c)]) ->
+    CAN_SAVE(c) && versionAt[ARBITER_TIME(c)] != arbiter.image && RUNNING(i) &&
+    SAME_EPOCH(node[i].epoch, arbiter.epoch) && SERVES_SAVING(i, versionAt[ARBITER_TIME(c)]) ->
     printf("the arbiter saves up to %d with a version of node %d\n", c, i);
-    now_ = TO_SAVE(c);
+    now_ = ARBITER_TIME(c);
 #ifdef SAVE_IN_STEPS
     arbiter.saving = now_
 #else
@@ -136,17 +135,8 @@ inline save() {
 #else
 #define SAVES_AT(c) :: SaveElsewhere(c) :: SaveFrom(c, 0) :: SaveFrom(c, 1) :: SaveFrom(c, 2)
 #endif
-#if COMMITS == 1
-#define SAVES_ALL SAVES_AT(1)
-#elif COMMITS == 2
-#define SAVES_ALL SAVES_AT(1) SAVES_AT(2)
-#elif COMMITS == 3
-#define SAVES_ALL SAVES_AT(1) SAVES_AT(2) SAVES_AT(3)
-#else
-#define SAVES_ALL SAVES_AT(1) SAVES_AT(2) SAVES_AT(3) SAVES_AT(4)
-#endif
 #ifdef SAVE_IN_STEPS
-#define SAVES SAVES_ALL :: FinishSave()
+#define SAVES EACH_COUNTER(SAVES_AT) :: FinishSave()
 #else
-#define SAVES SAVES_ALL
+#define SAVES EACH_COUNTER(SAVES_AT)
 #endif

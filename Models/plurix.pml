@@ -54,6 +54,9 @@ unsigned kills : 2;
 #define LINE(e, c) TIME(0, c)
 #endif
 
+/* Whether there is such a commit, or it is the beginning. */
+#define HAPPENED(e, c) ((c) == 0 || (committed & BIT(LINE(e, c))))
+
 /* ---- A node ---- */
 typedef Node {
   unsigned isAlive : 1;
@@ -90,10 +93,11 @@ typedef Node {
 Node node[NODES];
 #define HELD(i) (node[i].kept | (node[i].copy == NONE -> 0 : BIT(node[i].copy)))
 
-/* ---- The arbiter ---- */
+/* ---- The arbiter ----
+   What it has applied is not kept: it is any time from the saved one to the newest commit of its line, chosen anew
+   whenever it matters. So it may always be behind, as far as a restart can put it. */
 typedef Arbiter {
   unsigned epoch : 2;
-  unsigned applied : 4;
   unsigned saved : 4;         /* durable */
   unsigned image : 4;         /* version of the page in the saved image */
   unsigned saving : 4;        /* time of a state that is gathered and not saved yet, or NONE */
@@ -123,6 +127,14 @@ SCRATCH n, m, cutoff, count, now_;
 #define PAIRS(Act) :: Act(0, 1) :: Act(1, 0) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1)
 #endif
 
+#if COMMITS == 1
+#define EACH_COUNTER(Act) Act(0) Act(1)
+#elif COMMITS == 2
+#define EACH_COUNTER(Act) Act(0) Act(1) Act(2)
+#else
+#define EACH_COUNTER(Act) Act(0) Act(1) Act(2) Act(3)
+#endif
+
 active proctype cluster() {
   d_step { start() }
 end: /* the bounds may leave nothing to do */
@@ -131,9 +143,8 @@ end: /* the bounds may leave nothing to do */
   if
   EACH(CommitPage) EACH(CommitElsewhere) EACH(Apply) PAIRS(Grant)
   EACH(Accept) EACH(Evict)
-  :: ArbiterApply()
   SAVES
-  EACH(Crash) EACH(NoticeDeath) EACH(Join)
+  EACH(Crash) EACH(NoticeDeath) JOINS
   :: Poll() EACH(Answer) OPENINGS EACH(Enter1)
 #if EPOCHS > 2
   EACH(Enter2)

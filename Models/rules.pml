@@ -55,11 +55,11 @@
 #else
 #define FORGET_SAVE skip
 #endif
-/* P7, P15: a death and the poll for it are durable together, and a restarted arbiter polls again before it admits. */
+/* P7: an interrupted poll is begun anew by the restarted arbiter, and one that finds no living node polls as well. */
 #ifdef NO_RESTARTED_POLL
-#define FORGET_POLL arbiter.isPolling = 0
+#define POLLS_AFTER_RESTART (0)
 #else
-#define FORGET_POLL skip
+#define POLLS_AFTER_RESTART (arbiter.isPolling || count == 0)
 #endif
 
 /* P11: an overwritten version is kept until it is saved; a saved state is that of one time. */

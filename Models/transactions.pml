@@ -120,8 +120,8 @@ inline AnswerStrict(i) {
   d_step {
     node[i].strictFrom != NONE && node[i].strictTime == NONE && !arbiter.isPolling &&
     SAME_EPOCH(node[i].epoch, arbiter.epoch) ->
-    printf("the arbiter answers node %d: %d\n", i, arbiter.applied);
-    node[i].strictTime = arbiter.applied
+    printf("the arbiter answers node %d: %d\n", i, arbiter.saved);
+    node[i].strictTime = arbiter.saved
   }
 }
 #ifdef NO_STRICT_QUESTION
