@@ -32,6 +32,8 @@ struct MachineDefinition {
             "MODULE": directory.bootModule(node),
             "EMULATOR": emulator,
             "SERIAL_LOG": directory.serialLog(node),
+            // QEMU takes a comma in a path when it is doubled.
+            "HISTORY": directory.nextHistory(node).replacingOccurrences(of: ",", with: ",,"),
             "NETWORK_BACKEND": "dgram,local.type=unix,local.path=\(directory.stationSocket(station)),"
                 + "remote.type=unix,remote.path=\(directory.switchSocket(station))",
             "NETWORK_DEVICE": networkDevice,

@@ -96,6 +96,7 @@ struct StatusReply: Decodable {
     var epoch: UInt32
     var commitTime: UInt64
     var nodes: [Node]
+    var notices: [String]
 }
 
 /// What the tests read of `plurix run --json`.

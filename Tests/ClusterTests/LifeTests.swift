@@ -117,16 +117,49 @@ extension LiveTests {
             }
         }
 
-        @Test func strangersAreRefusedOnBothSides() async throws {
+        @Test func anotherKeyIsRefusedOnBothSides() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 let key = cluster.base + "/key"
                 try "00112233445566778899aabbccddeeff".write(toFile: key, atomically: true, encoding: .utf8)
-                let stranger = try await cluster.plurix(["add", "--key-file", key, "--timeout", "5"])
-                #expect(stranger.status == 75 || stranger.status == 69)
-                let status = try await cluster.status()
-                #expect(status.nodes.map(\.name) == ["n1"])
-                #expect(status.nodes.first?.state == "joined")
+                let stranger = try await cluster.plurix(["add", "--key-file", key, "--timeout", "20"])
+                #expect(stranger.status == 69)
+                #expect(stranger.complaint.contains("key"))
+                try await expectOnlyTheFirst(cluster, "key")
             }
+        }
+
+        @Test func anotherBuildIsRefusedOnBothSides() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                let other = cluster.base + "/node.elf"
+                try otherBuild().write(to: URL(filePath: other))
+                let stranger = try await cluster.plurix(["add", "--image", other, "--timeout", "20"])
+                #expect(stranger.status == 69)
+                #expect(stranger.complaint.contains("build"))
+                try await expectOnlyTheFirst(cluster, "build")
+            }
+        }
+
+        /// The cluster goes on, says on its side what it refused, and the stranger says it on its console.
+        private func expectOnlyTheFirst(_ cluster: LiveCluster, _ reason: String) async throws {
+            let status = try await cluster.status()
+            #expect(status.nodes.map(\.name) == ["n1"])
+            #expect(status.nodes.first?.state == "joined")
+            #expect(status.notices.contains { $0.contains(reason) })
+            let console = try await cluster.plurix("logs", "n2")
+            #expect(console.contains(reason))
+            let counter = try await cluster.run("counter", "10")
+            #expect(counter.result == .integer(10))
+        }
+
+        /// The image with one bit of its build id changed.
+        private func otherBuild() throws -> Data {
+            let place = URL(filePath: try #require(Harness.command)).resolvingSymlinksInPath()
+                .deletingLastPathComponent().appending(path: "../../image/node.elf").standardizedFileURL
+            var image = try Data(contentsOf: place)
+            let head: [UInt8] = [7, 0, 0, 0, 16, 0, 0, 0, 1, 0, 0, 0] + Array("Plurix".utf8) + [0, 0]
+            let note = try #require(image.range(of: Data(head)))
+            image[note.upperBound] ^= 1
+            return image
         }
     }
 

@@ -1,0 +1,72 @@
+import Control
+import Foundation
+
+/// Waits for nodes to join.
+public struct JoinWatch: Sendable {
+    private let cluster: ClusterHandle
+    private let limit: Duration
+
+    public init(_ cluster: ClusterHandle, limit: Duration) {
+        self.cluster = cluster
+        self.limit = limit
+    }
+
+    /// - Parameters:
+    ///   - numbers: the nodes that must join.
+    ///   - progress: gets the cluster's state whenever a node's state has changed.
+    /// - Throws: `.unavailable` when one of them dies or is refused, `.timeout` when one does not join in time.
+    public func wait(
+        for numbers: [Int], progress: (ClusterStatus) -> Void
+    ) async throws(Failure) -> ClusterStatus {
+        let names = Set(numbers.map { "n\($0)" })
+        let deadline = ContinuousClock.now + limit
+        var shown: [NodeState] = []
+        while true {
+            let status = try await cluster.status()
+            let nodes = status.nodes.filter { names.contains($0.name) }
+            if nodes.map(\.state) != shown {
+                shown = nodes.map(\.state)
+                progress(status)
+            }
+            for node in nodes { try check(node) }
+            if nodes.count == names.count, nodes.allSatisfy({ $0.state == .joined }) { return status }
+            guard ContinuousClock.now < deadline else {
+                let late = nodes.filter { $0.state != .joined }.map { "\($0.name) is \($0.state.rawValue)" }
+                throw Failure(
+                    .timeout,
+                    "not all nodes joined within \(limit): \(late.joined(separator: ", ")); see plurix logs NODE")
+            }
+            // Cancellation is seen by the next request.
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+
+    private func check(_ node: ClusterStatus.Node) throws(Failure) {
+        let number = Int(node.name.dropFirst()) ?? 0
+        switch node.state {
+        case .dead:
+            let epitaph = Epitaph.last(inFile: cluster.directory.serialLog(number))
+            let words = epitaph.map { ": \($0.summary)" } ?? ""
+            throw Failure(.unavailable, "the node \(node.name) died before it joined\(words)")
+        case .refused:
+            throw Failure(.unavailable, node.notice ?? "the node \(node.name) was refused: see plurix status")
+        case .starting, .joining:
+            // Frames under another key are dropped unread, so only the node itself can say what is wrong.
+            guard hasOtherKey(number) else { return }
+            throw Failure(
+                .unavailable,
+                "\(node.name) was refused: it has another cluster's key; start it with the cluster's, or see"
+                    + " plurix logs \(node.name)")
+        case .joined, .silent, .paused:
+            break
+        }
+    }
+
+    /// Whether the node has said so since it last booted.
+    private func hasOtherKey(_ number: Int) -> Bool {
+        let console = FileManager.default.contents(atPath: cluster.directory.serialLog(number)) ?? Data()
+        let lines = String(decoding: console, as: UTF8.self).split(whereSeparator: \.isNewline)
+        let boot = lines.lastIndex { $0.hasPrefix("READY ticks=") } ?? lines.startIndex
+        return lines[boot...].contains { $0.hasPrefix("KEY ") }
+    }
+}
