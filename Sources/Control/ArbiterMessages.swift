@@ -133,10 +133,62 @@ public struct ArbiterRetire: ControlRequest {
 }
 
 /// Tells all nodes that have joined to record what their transactions read and write, for a checker outside, or to stop
-/// that. Answered when they do.
+/// that. Answered when they do. To ask again changes nothing for those that record already, but reaches nodes that have
+/// joined since.
 public struct ArbiterRecordHistory: ControlRequest {
     public static let operation = "recordHistory"
-    public typealias Reply = Done
+
+    /// A node that has answered.
+    public struct Node: Codable, Sendable {
+        public var number: Int
+        /// Up to this time its commits may be missing, after it they are recorded; the other way round when it stops.
+        public var commitTime: UInt64
+        /// From the command to the answer: so far the node's clock may be behind the host's.
+        public var delayNanoseconds: UInt64
+
+        public init(number: Int, commitTime: UInt64, delayNanoseconds: UInt64) {
+            self.number = number
+            self.commitTime = commitTime
+            self.delayNanoseconds = delayNanoseconds
+        }
+    }
+
+    /// An epoch that was opened.
+    public struct Opening: Codable, Sendable {
+        public var epoch: UInt32
+        /// The newest commit that stayed.
+        public var opened: UInt64
+
+        public init(epoch: UInt32, opened: UInt64) {
+            self.epoch = epoch
+            self.opened = opened
+        }
+    }
+
+    public struct Reply: Codable, Sendable {
+        public var nodes: [Node]
+        /// Everything up to here can no longer be undone.
+        public var savedTime: UInt64
+        /// Newest first.
+        public var openings: [Opening]
+        /// How long the most paused machine has stood still since this arbiter began; its clock stood still too.
+        public var longestPauseNanoseconds: UInt64
+        /// The host's monotonic clock before the first node was told, and after the last one had answered.
+        public var beginNanoseconds: UInt64
+        public var endNanoseconds: UInt64
+
+        public init(
+            nodes: [Node], savedTime: UInt64, openings: [Opening], longestPauseNanoseconds: UInt64,
+            beginNanoseconds: UInt64, endNanoseconds: UInt64
+        ) {
+            self.nodes = nodes
+            self.savedTime = savedTime
+            self.openings = openings
+            self.longestPauseNanoseconds = longestPauseNanoseconds
+            self.beginNanoseconds = beginNanoseconds
+            self.endNanoseconds = endNanoseconds
+        }
+    }
 
     public var isOn: Bool
 

@@ -106,6 +106,17 @@ extension RunDirectory {
     public func stationSocket(_ station: UInt8) -> String { path + "/n\(station)" }
     /// The serial console of a node.
     public func serialLog(_ node: Int) -> String { path + "/n\(node).log" }
+    /// What the lives of a node have told of their transactions, oldest first. Every machine has such a file.
+    public func histories(_ node: Int) -> [String] {
+        var paths: [String] = []
+        while access(history(node, life: paths.count + 1), F_OK) == 0 {
+            paths.append(history(node, life: paths.count + 1))
+        }
+        return paths
+    }
+    /// Where the node's next machine tells of its transactions.
+    public func nextHistory(_ node: Int) -> String { history(node, life: histories(node).count + 1) }
+    private func history(_ node: Int, life: Int) -> String { path + "/n\(node).\(life).history" }
     /// The boot module of a node, mode 0600: the cluster's key is in it.
     public func bootModule(_ node: Int) -> String { path + "/n\(node).module" }
     /// The log, lock and process record of one of the background processes.

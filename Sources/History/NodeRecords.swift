@@ -20,7 +20,7 @@ public struct NodeRecords: Sendable {
     ///   - life: which of the node's lives this is, from 1.
     /// - Throws: for a record that no node writes. What is missing at the end only is not an error.
     public init(_ bytes: [UInt8], node: Int, life: Int = 1) throws(HistoryError) {
-        let nodeName = life == 1 ? "n\(node)" : "n\(node)-\(life)"
+        let nodeName = Self.name(of: node, life: life)
         var recording = 1
         var lastNumber: UInt64 = 0
         var offset = 0
@@ -42,6 +42,9 @@ public struct NodeRecords: Sendable {
             offset += record.byteCount
         }
     }
+
+    /// A life's name in a history: `n2`, and `n2-2` for the second machine of that number.
+    static func name(of node: Int, life: Int) -> String { life == 1 ? "n\(node)" : "n\(node)-\(life)" }
 
     private struct Record {
         var number: UInt64

@@ -37,7 +37,7 @@ struct HistoryRecorder {
     private var number: UInt64 = 0
     private var begin: UInt64 = 0
     /// Host's clock minus this node's.
-    private let offset: UInt64
+    private var offset: UInt64
     private let station: Station
 
     /// Entries of one transaction; what is beyond is cut, and said to be.
@@ -51,6 +51,10 @@ struct HistoryRecorder {
         writes = [Written](repeating: Written(page: 0, digest: 0), count: Self.limit)
         offset = hostClock &- now
     }
+
+    /// The host has told its clock again. A command can only come late, so the larger difference is the better one; a
+    /// machine that was paused is late too.
+    mutating func adjust(hostClock: UInt64, now: UInt64) { offset = max(offset, hostClock &- now) }
 
     /// The copy of a page that is here was made by the commit at `version`.
     mutating func note(_ page: PageNumber, _ version: GlobalTime) { versions[Int(page.index)] = version.raw }

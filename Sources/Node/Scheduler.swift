@@ -57,6 +57,9 @@ extension Nucleus {
     private func recordHistory(_ command: Wire.Command) {
         if command.argument == 0 {
             world.history = nil
+        } else if world.history != nil {
+            // Told again: nothing may be missing in between.
+            world.history?.adjust(hostClock: command.argument, now: Machine.nanoseconds())
         } else {
             var recorder = HistoryRecorder(station: station, pageCount: sharedPages, hostClock: command.argument,
                                            now: Machine.nanoseconds())

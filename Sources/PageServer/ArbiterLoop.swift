@@ -26,6 +26,11 @@ public final class ArbiterLoop: @unchecked Sendable {
     private var jobs: Jobs
     private var roster: Roster
     private var notices: NoticeBoard
+    private var pauses = Pauses()
+    /// When nodes are told to stop recording, because who wanted it asks no more; nil when none records.
+    private var recordingEnd: UInt64?
+    /// Nanoseconds after which a recording that nobody renews ends.
+    private static let recordingPatience: UInt64 = 30_000_000_000
     private let settings: ArbiterSettings
 
     /// Opens the journal and attaches to the segment.
@@ -137,6 +142,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
+        if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         guard orders.deadline <= now else { return }
         let nodes = jobs.preferring(roster.ready(arbiter, world.image, now: now))
         orders.tick(now: now, nodes: nodes) { command, payload, node in
@@ -168,6 +174,7 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// Which machines there are.
     public func update(_ machines: ArbiterMachines) {
+        pauses.update(paused: machines.paused, now: Clock.now())
         for node in roster.update(running: machines.running, paused: machines.paused) { bury(node) }
     }
 
@@ -219,6 +226,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Tells all joined nodes to record their transactions, or to stop; returns whom it told.
     func beginRecording(isOn: Bool) -> [Int] {
         orders.removeAll { if case .recordHistory = $0 { true } else { false } }
+        _ = orders.takeRecorders()
+        recordingEnd = isOn ? Clock.now() + Self.recordingPatience : nil
         let nodes = roster.ready(arbiter, world.image, now: Clock.now()).map { Int($0.number) }
         for node in nodes {
             orders.submit(.recordHistory(node: node, isOn: isOn), .recordHistory, only: Station(UInt8(node)))
@@ -229,6 +238,15 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Those of the nodes that have not answered and still live.
     func waitsForRecording(_ nodes: [Int], isOn: Bool) -> [Int] {
         nodes.filter { isMember($0) && orders.contains(.recordHistory(node: $0, isOn: isOn)) }
+    }
+
+    /// What they answered, and what a history must know of the cluster.
+    func recordingFacts(since began: UInt64) -> ArbiterRecordHistory.Reply {
+        let now = Clock.now()
+        return ArbiterRecordHistory.Reply(
+            nodes: orders.takeRecorders(), savedTime: arbiter.saved.raw,
+            openings: arbiter.chain.map { ArbiterRecordHistory.Opening(epoch: $0.epoch, opened: $0.opened.raw) },
+            longestPauseNanoseconds: pauses.longest(now: now), beginNanoseconds: began, endNanoseconds: now)
     }
 
     private func isMember(_ node: Int) -> Bool {

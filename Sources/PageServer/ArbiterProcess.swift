@@ -78,7 +78,6 @@ public struct ArbiterProcess: Sendable {
         }
         server.on(ArbiterRecordHistory.self) { request in
             try await record(isOn: request.isOn)
-            return Done()
         }
         server.on(ArbiterStart.self) { request in
             let checked = try JobRequest(
@@ -115,12 +114,13 @@ public struct ArbiterProcess: Sendable {
         }
     }
 
-    private func record(isOn: Bool) async throws {
+    private func record(isOn: Bool) async throws -> ArbiterRecordHistory.Reply {
+        let began = Clock.now()
         let nodes = try await loop.perform { $0.beginRecording(isOn: isOn) }
         let end = ContinuousClock.now + Self.patience
         while true {
             let late = try await loop.perform { $0.waitsForRecording(nodes, isOn: isOn) }
-            if late.isEmpty { return }
+            if late.isEmpty { return try await loop.perform { $0.recordingFacts(since: began) } }
             guard ContinuousClock.now < end else {
                 let names = late.map { "n\($0)" }.joined(separator: ", ")
                 throw Failure(.timeout, "\(names) did not answer within \(Self.patience): see plurix status")

@@ -1,3 +1,4 @@
+import Control
 import Protocol
 import Wire
 
@@ -37,6 +38,8 @@ struct Orders {
         var refusals = 0
         /// When it is sent (again).
         var deadline: UInt64 = 0
+        /// When it was sent first; 0 before.
+        var sentAt: UInt64 = 0
         /// The commit that did it; not saved yet.
         var time: GlobalTime?
 
@@ -55,6 +58,8 @@ struct Orders {
     private var orders: [Order] = []
     private var nextIdentifier: UInt64
     private var finished: [(Purpose, Outcome)] = []
+    /// Answers of nodes that were told to record or to stop that, until somebody takes them.
+    private var recorders: [ArbiterRecordHistory.Node] = []
 
     /// - Parameter incarnation: the arbiter's; answers to an earlier one are not taken for answers to this one.
     init(incarnation: UInt32) {
@@ -85,11 +90,23 @@ struct Orders {
         return finished
     }
 
+    mutating func takeRecorders() -> [ArbiterRecordHistory.Node] {
+        defer { recorders = [] }
+        return recorders
+    }
+
     mutating func answer(_ reply: CommandReply, now: UInt64) {
         guard let place = orders.firstIndex(where: { $0.identifier == reply.identifier && $0.time == nil })
         else { return }
         switch reply.status {
-        case .done: orders[place].time = reply.time
+        case .done:
+            orders[place].time = reply.time
+            if case .recordHistory(let node, _) = orders[place].purpose {
+                let delay = now - orders[place].sentAt
+                recorders.removeAll { $0.number == node }
+                recorders.append(
+                    ArbiterRecordHistory.Node(number: node, commitTime: reply.time.raw, delayNanoseconds: delay))
+            }
         case .refused:
             orders[place].refusals += 1
             orders[place].deadline = now + Self.retryMaximum
@@ -143,6 +160,7 @@ struct Orders {
             }
             if target != orders[place].target { orders[place].tries = 0 }
             orders[place].target = target
+            if orders[place].sentAt == 0 { orders[place].sentAt = now }
             orders[place].deadline =
                 now + min(Self.retryMaximum, Self.retry << UInt64(min(orders[place].tries, 3)))
             orders[place].tries += 1

@@ -16,6 +16,11 @@ struct Run: AsyncParsableCommand {
     @Option(help: "On how many nodes; all that have joined without it.")
     var nodes: Int?
 
+    @Option(
+        help: ArgumentHelp("Record what all transactions read and write, for plurix check.", valueName: "file"),
+        completion: .file())
+    var history: String?
+
     @Argument(help: "The program.", completion: .list(ProgramList.entries.map(\.name.text)))
     var program: String
 
@@ -31,12 +36,43 @@ struct Run: AsyncParsableCommand {
         let cluster = try common.cluster()
         let joined = try await cluster.status().nodes.filter { $0.state == .joined }
         let chosen = try choose(from: joined)
-        let run = ProgramRun(cluster, request)
-        let report = try await run.result(on: chosen) { text in
-            if common.json { Terminal.progress(text) } else { Terminal.show(text) }
-        }
+        let recording = try history.map { path throws(Failure) in try HistoryRecording(cluster, to: path) }
+        try await recording?.begin()
+        let outcome = await outcome(of: ProgramRun(cluster, request), on: chosen, recording)
+        if let recording, let history { try await finish(recording, history) }
+        let report = try outcome.get()
         if common.json { return try Terminal.show(json: report) }
         show(report)
+    }
+
+    /// Runs the program; while it does, nodes are kept recording.
+    private func outcome(
+        of run: ProgramRun, on nodes: [Int], _ recording: HistoryRecording?
+    ) async -> Result<ProgramReport, any Error> {
+        let renewal = Task { await recording?.renew() }
+        let outcome: Result<ProgramReport, any Error>
+        do {
+            outcome = .success(
+                try await run.result(on: nodes) { text in
+                    if common.json { Terminal.progress(text) } else { Terminal.show(text) }
+                })
+        } catch {
+            outcome = .failure(error)
+        }
+        renewal.cancel()
+        await renewal.value
+        return outcome
+    }
+
+    /// A program that failed has a history too.
+    private func finish(_ recording: HistoryRecording, _ path: String) async throws {
+        do throws(Failure) {
+            let count = try await recording.end()
+            Terminal.progress("\(path): \(count) transactions; see plurix check \(path)")
+        } catch {
+            await recording.abandon()
+            throw error
+        }
     }
 
     /// Without the dashes that end plurix's own options.

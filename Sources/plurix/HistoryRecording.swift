@@ -1,0 +1,184 @@
+import Cluster
+import Control
+import Foundation
+import History
+import Wire
+
+/// Has the nodes record their transactions while a program runs, and makes one history of what they tell.
+///
+/// Each machine has a file for it that QEMU fills; it is emptied when the history is made, or given up.
+actor HistoryRecording {
+    /// Where one life of a node tells.
+    private struct Source {
+        var node: Int
+        var life: Int
+        var path: String
+    }
+
+    private let cluster: ClusterHandle
+    private let path: String
+    private var recording: Recording?
+    /// The files that were there, and were told to fill, when recording began.
+    private var begun: Set<String> = []
+    /// The longest pause of a machine that the arbiter knew, and what to add since an earlier arbiter.
+    private var pause: (known: UInt64, total: UInt64) = (0, 0)
+
+    /// How often nodes are told again: those that have joined since, and all when the arbiter was started anew.
+    private static let interval = Duration.seconds(2)
+
+    /// - Throws: `.input` when the file cannot be written.
+    init(_ cluster: ClusterHandle, to path: String) throws(Failure) {
+        self.cluster = cluster
+        self.path = path
+        let directory = (path as NSString).deletingLastPathComponent
+        var isDirectory: ObjCBool = false
+        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
+            guard !isDirectory.boolValue, access(path, W_OK) == 0 else {
+                throw Failure(.input, "the history \(path) cannot be written")
+            }
+        } else if access(directory.isEmpty ? "." : directory, W_OK) != 0 {
+            throw Failure(.input, "the history \(path) cannot be written: its directory must exist and be yours")
+        }
+    }
+
+    /// - Throws: what the arbiter says; nothing records then.
+    func begin() async throws(Failure) {
+        do throws(Failure) { try await beginTelling() } catch {
+            await abandon()
+            throw error
+        }
+    }
+
+    private func beginTelling() async throws(Failure) {
+        _ = try await tell(isOn: false)
+        try empty()
+        let sources = sources()
+        let reply = try await tell(isOn: true)
+        let start = reply.nodes.map { GlobalTime(raw: $0.commitTime) }.max() ?? .zero
+        recording = Recording(start: start, began: reply.beginNanoseconds, clockError: 0)
+        pause.known = reply.longestPauseNanoseconds
+        let told = Set(reply.nodes.map(\.number))
+        for (_, lives) in Dictionary(grouping: sources, by: \.node) {
+            if let last = lives.last, told.contains(last.node) { begun.insert(last.path) }
+        }
+        note(reply)
+    }
+
+    /// Tells the nodes again and again, until cancelled.
+    func renew() async {
+        while !Task.isCancelled {
+            do {
+                try await Task.sleep(for: Self.interval)
+                // Not cancelled half-way: nodes would begin to record after they were told to stop.
+                note(try await Task { try await tell(isOn: true) }.value)
+            } catch {
+                // Cancelled, or the arbiter is being started again: the next turn reaches it.
+                continue
+            }
+        }
+    }
+
+    /// Makes the history and writes it.
+    ///
+    /// - Returns: how many transactions it has.
+    func end() async throws(Failure) -> Int {
+        let reply = try await tell(isOn: false)
+        note(reply)
+        guard var recording else { throw Failure(.fault, "a recording ended that had not begun") }
+        let stopped = Set(reply.nodes.map(\.number))
+        let sources = sources()
+        for source in sources {
+            let isLast = !sources.contains { $0.node == source.node && $0.life > source.life }
+            let isLate = !begun.contains(source.path)
+            // The machine was gone before.
+            if isLate, !isLast || !stopped.contains(source.node), isEmpty(source) { continue }
+            recording.add(
+                try records(source), node: source.node, life: source.life, isLate: isLate,
+                isLost: !isLast || !stopped.contains(source.node))
+        }
+        let end = reply.nodes.map { GlobalTime(raw: $0.commitTime) }.min() ?? GlobalTime(raw: reply.savedTime)
+        let history = recording.history(end: end, openings: openings(reply), endedAt: reply.endNanoseconds)
+        try write(history)
+        try empty()
+        return history.transactions.count
+    }
+
+    /// Leaves nothing behind. Nodes that cannot be told now are told by the arbiter, which waits for renewals.
+    func abandon() async {
+        do throws(Failure) {
+            _ = try await tell(isOn: false)
+            try empty()
+        } catch {
+            Terminal.progress("the recording could not be ended in order: \(error)")
+        }
+    }
+
+    // MARK: The arbiter
+
+    private func tell(isOn: Bool) async throws(Failure) -> ArbiterRecordHistory.Reply {
+        try await cluster.arbiter().send(ArbiterRecordHistory(isOn: isOn))
+    }
+
+    private func note(_ reply: ArbiterRecordHistory.Reply) {
+        recording?.add(saved: GlobalTime(raw: reply.savedTime))
+        // A restarted arbiter counts from zero.
+        let known = reply.longestPauseNanoseconds
+        pause.total += known >= pause.known ? known - pause.known : known
+        pause.known = known
+        let delay = reply.nodes.map(\.delayNanoseconds).max() ?? 0
+        recording?.add(clockError: delay + pause.total)
+    }
+
+    private func openings(_ reply: ArbiterRecordHistory.Reply) -> Openings {
+        var openings = Openings()
+        for opening in reply.openings.reversed() where opening.epoch > 1 {
+            openings.append(Opening(epoch: opening.epoch, stays: GlobalTime(raw: opening.opened)))
+        }
+        return openings
+    }
+
+    // MARK: The nodes' files
+
+    private func sources() -> [Source] {
+        (1...Limits.maximumNodes).flatMap { node in
+            cluster.directory.histories(node).enumerated().map { Source(node: node, life: $0 + 1, path: $1) }
+        }
+    }
+
+    private func isEmpty(_ source: Source) -> Bool {
+        let attributes = try? FileManager.default.attributesOfItem(atPath: source.path)
+        return (attributes?[.size] as? UInt64 ?? 0) == 0
+    }
+
+    private func records(_ source: Source) throws(Failure) -> NodeRecords {
+        guard let bytes = FileManager.default.contents(atPath: source.path) else {
+            throw Failure(.fault, "\(source.path) cannot be read")
+        }
+        do throws(HistoryError) {
+            let records = try NodeRecords([UInt8](bytes), node: source.node, life: source.life)
+            if records.tornBytes > 0 {
+                Terminal.progress("n\(source.node) died while it told of a transaction: its last record is left out")
+            }
+            return records
+        } catch {
+            throw Failure(.fault, "\(source.path): \(error)")
+        }
+    }
+
+    /// Makes all files empty; a machine that writes on begins at their start.
+    private func empty() throws(Failure) {
+        for source in sources() where truncate(source.path, 0) != 0 {
+            throw Failure(.fault, "cannot empty \(source.path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    private func write(_ history: History) throws(Failure) {
+        var writer = HistoryWriter()
+        writer.append(history)
+        do {
+            try Data(writer.takeBytes()).write(to: URL(filePath: path), options: .atomic)
+        } catch {
+            throw Failure(.input, "the history \(path) cannot be written: \(error.localizedDescription)")
+        }
+    }
+}
