@@ -138,13 +138,19 @@ struct Up: AsyncParsableCommand {
     private func boot(_ cluster: ClusterHandle) async throws -> ClusterStatus {
         Terminal.progress("starting \(nodes) node\(nodes == 1 ? "" : "s") of cluster \(common.name)")
         try await cluster.ensureSupervisor()
-        try await withThrowingTaskGroup { group in
-            for number in 1...nodes { group.addTask { _ = try await cluster.startNode(number) } }
-            try await group.waitForAll()
+        // One after the other: a node that need not share the processors with others' boots joins in a few
+        // milliseconds, and all together are up no later.
+        let watch = JoinWatch(cluster, limit: .seconds(timeout))
+        for number in 1..<nodes {
+            _ = try await cluster.startNode(number)
+            _ = try await watch.wait(for: [number]) { status in progress(status) }
         }
-        return try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: Array(1...nodes)) { status in
-            Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
-        }
+        _ = try await cluster.startNode(nodes)
+        return try await watch.wait(for: Array(1...nodes)) { status in progress(status) }
+    }
+
+    private func progress(_ status: ClusterStatus) {
+        Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
     }
 
     private func report(_ status: ClusterStatus, _ elapsed: Duration) throws {
