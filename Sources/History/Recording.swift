@@ -7,7 +7,8 @@ public struct Recording: Sendable {
     private var clockError: UInt64
     private var saved: [GlobalTime]
     private var transactions: [Transaction] = []
-    /// How many commits of each life may be missing at most, besides what later openings add, and its last sign of life.
+    /// How many commits of each life may be missing at most, besides what later openings add, and its last sign of
+    /// life.
     private var lives: [(name: String, missing: Int, isLate: Bool, last: UInt64)] = []
 
     /// - Parameters:

@@ -5,8 +5,8 @@ import Protocol
 import Wire
 
 /// What a node measures of itself for `make bench`. The word `bench=` of the kernel command line switches it on:
-/// `bench=instructions` for a node alone under QEMU's instruction counter (BenchmarkInstructions.swift), `bench=cluster2`
-/// to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift).
+/// `bench=instructions` for a node alone under QEMU's instruction counter (BenchmarkInstructions.swift),
+/// `bench=cluster2` to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift).
 ///
 /// Results go to the serial console as lines `RESULT key=value`; Benchmarks/README.md says what each means.
 final class Benchmark {
@@ -23,6 +23,8 @@ final class Benchmark {
     var barriers: UInt64 = 0
     private let startTicks = Machine.timestamp()
     private let startNanoseconds = Machine.nanoseconds()
+
+    // Unsafe: the command line is part of the image and stays readable.
 
     /// Nil unless the command line has the word.
     init?(commandLine: UnsafeRawBufferPointer) {

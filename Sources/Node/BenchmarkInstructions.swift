@@ -3,8 +3,8 @@ import Machine
 import Paging
 import Protocol
 
-/// Under `-icount shift=0` the time stamp counter counts instructions: what a transaction's parts cost, on one node that
-/// has the token and all pages.
+/// Under `-icount shift=0` the time stamp counter counts instructions: what a transaction's parts cost, on one node
+/// that has the token and all pages.
 extension Nucleus {
     private static let rounds = 65
     private static let firstPage = 2048

@@ -9,13 +9,15 @@ enum Console {
         case .joined(let incarnation, let applied):
             line("JOINED incarnation=", UInt64(incarnation), " time=", applied.counter)
         case .refused(.build):
-            Machine.write(serial: "REFUSED the cluster runs another build of the node image: start this node with the cluster's image\n")
+            Machine.write(serial: "REFUSED the cluster runs another build of the node image: ")
+            Machine.write(serial: "start this node with the cluster's image\n")
         case .refused(.full):
             Machine.write(serial: "REFUSED the cluster has no place for another node\n")
         case .refused(.removed):
             Machine.write(serial: "REFUSED this node was removed from the cluster\n")
         case .keyMismatch:
-            Machine.write(serial: "KEY frames of this segment fail authentication: this node has another cluster's key\n")
+            Machine.write(serial: "KEY frames of this segment fail authentication: ")
+            Machine.write(serial: "this node has another cluster's key\n")
         case .epochOpened(let epoch, let at):
             line("EPOCH number=", UInt64(epoch), " time=", at.counter)
         case .rejoining:

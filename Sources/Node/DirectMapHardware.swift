@@ -26,21 +26,27 @@ struct DirectMapHardware: PagingHardware {
     }
 
     func write(_ physical: UInt64, _ bytes: RawSpan, from start: Int, count: Int) {
-        precondition(physical % FramePool.frameBytes + UInt64(count) <= FramePool.frameBytes, "a write stays in its frame")
+        precondition(Self.isInOneFrame(physical, count), "a write stays in its frame")
         guard count > 0 else { return }
         let source = bytes.extracting(start..<start + count)
         // Unsafe: inside one frame of RAM, by the check above.
-        source.withUnsafeBytes { unsafe Machine.directMap(physical).copyMemory(from: $0.baseAddress!, byteCount: count) }
+        source.withUnsafeBytes {
+            unsafe Machine.directMap(physical).copyMemory(from: $0.baseAddress!, byteCount: count)
+        }
     }
 
     func read(_ physical: UInt64, count: Int, into bytes: inout MutableRawSpan, at target: Int) {
-        precondition(physical % FramePool.frameBytes + UInt64(count) <= FramePool.frameBytes, "a read stays in its frame")
+        precondition(Self.isInOneFrame(physical, count), "a read stays in its frame")
         precondition(target >= 0 && target + count <= bytes.byteCount, "a read stays in its target")
         guard count > 0 else { return }
         bytes.withUnsafeMutableBytes {
             // Unsafe: inside one frame and inside the target, by the checks above.
             unsafe $0.baseAddress!.advanced(by: target).copyMemory(from: Machine.directMap(physical), byteCount: count)
         }
+    }
+
+    private static func isInOneFrame(_ physical: UInt64, _ count: Int) -> Bool {
+        count >= 0 && physical % FramePool.frameBytes + UInt64(count) <= FramePool.frameBytes
     }
 
     func invalidate(_ address: UInt64) { Machine.invalidate(page: address) }

@@ -11,6 +11,8 @@ enum AbortCode {
     static let tooLarge: UInt64 = 3
 }
 
+// Unsafe pointers to trap frames: Machine lends each to its hook for the time of the call, and they go no further.
+
 extension Nucleus {
     /// A program has touched a page of the window that is not here, is read-only, or was taken from it because its
     /// transaction is doomed. Returns when the access can be repeated.
@@ -58,11 +60,14 @@ extension Nucleus {
     /// How long the arbiter's saving is waited for when memory is short.
     private static let memoryPatience: UInt64 = 2_000_000_000
 
+    // Unsafe: Machine lends the frame for this call.
+
     /// The program trapped, or touched what is nobody's: its run ends, the node lives.
     func programTrap(_ frame: UnsafeMutablePointer<TrapFrame>) -> Never {
         if core.isDoomed { Machine.abort(AbortCode.conflict) }
         Machine.writeTrap(frame)
-        let message: StaticString = Machine.isStackOverflow(frame) ? "stack overflow" : Exception.name(frame.pointee.vector)
+        let message: StaticString =
+            Machine.isStackOverflow(frame) ? "stack overflow" : Exception.name(frame.pointee.vector)
         failure = JobFailure(vector: frame.pointee.vector, instruction: frame.pointee.rip,
                              address: frame.pointee.faultAddress, message: message)
         Machine.abort(AbortCode.trap)

@@ -6,8 +6,8 @@ import Wire
 
 /// The node: composes the rooms. Machine has set up stacks, traps, clock and heaps and calls `nucleusMain`.
 ///
-/// Boot order: who am I (boot module) → network card → the protocol's tables → all remaining memory as page frames →
-/// the window of the shared memory → join → live.
+/// Boot order: who am I (boot module) → network card → the protocol's tables → all remaining memory as page
+/// frames → the window of the shared memory → join → live.
 enum Node {
     static func start() -> Never {
         let module = readModule()

@@ -57,4 +57,6 @@ final class Nucleus {
 }
 
 /// The nucleus; nil until `Node.start` has made it.
+// Unsafe for the compiler only: there is one processor, it is set once before anything else runs, and the nucleus is
+// entered with interrupts off.
 nonisolated(unsafe) var nucleus: Nucleus? = nil

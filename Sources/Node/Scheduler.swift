@@ -19,8 +19,8 @@ extension Nucleus {
         }
     }
 
-    /// Waits for membership and enters this incarnation into the node table; again after an epoch, which may have undone
-    /// the entry, and after a rejoin.
+    /// Waits for membership and enters this incarnation into the node table; again after an epoch, which may have
+    /// undone the entry, and after a rejoin.
     private func joinAndRegister() {
         wait { core.phase != .joining }
         if case .refused = core.phase { Machine.die() }

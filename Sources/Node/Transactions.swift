@@ -131,7 +131,8 @@ private func performCommand(_ memory: SharedMemory, _ nucleus: Nucleus) -> Comma
     }
 }
 
-/// Any node may find the memory fresh, also after an epoch has undone its set-up; transactions see to it that one does it.
+/// Any node may find the memory fresh, also after an epoch has undone its set-up; transactions see to it that one
+/// does it.
 private func register(_ memory: SharedMemory, _ node: UInt32, _ nucleus: Nucleus) {
     if Root(memory) == nil { SystemLayout.initialise(memory) }
     let readings = nucleus.programReadings

@@ -36,7 +36,8 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
     public private(set) var residentCount = 0
 
     /// - Parameter writeLimit: the most pages that one transaction may write.
-    public init(_ hardware: Hardware, window: consuming PageWindow<Hardware>, frames: consuming FramePool, writeLimit: Int) {
+    public init(_ hardware: Hardware, window: consuming PageWindow<Hardware>, frames: consuming FramePool,
+                writeLimit: Int) {
         self.hardware = hardware
         self.window = window
         self.frames = frames

@@ -2,8 +2,8 @@ import Wire
 
 /// The world of the arbiter: its link, its image of the shared memory, and what it must not forget.
 ///
-/// The image holds, for each page, one content: that of the newest saved version. Contents that have arrived but are not
-/// saved yet are staged frames. `persist` and `save` return when a killed arbiter would find the fact again.
+/// The image holds, for each page, one content: that of the newest saved version. Contents that have arrived but are
+/// not saved yet are staged frames. `persist` and `save` return when a killed arbiter would find the fact again.
 public protocol ArbiterWorld: ~Copyable {
     var maximumFrameBytes: Int { get }
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool

@@ -1,7 +1,7 @@
 import Wire
 
-/// The last commits: who changed which pages when. Records may arrive early, late, twice and in pieces; they are kept by
-/// the counter of their time, in a ring whose size bounds how far behind a node may fall before it must rejoin.
+/// The last commits: who changed which pages when. Records may arrive early, late, twice and in pieces; they are kept
+/// by the counter of their time, in a ring whose size bounds how far behind a node may fall before it must rejoin.
 ///
 /// Page numbers lie in one arena that is written round and round. A record is gone when its words were overwritten.
 public struct CommitLog: Sendable {
@@ -151,8 +151,8 @@ public struct CommitLog: Sendable {
         }
     }
 
-    /// How many records from `counter` to `last` go into one frame's `limit` bytes, and the bytes they take: whole records
-    /// of one piece each. None when the first is not here, incomplete, or of several pieces.
+    /// How many records from `counter` to `last` go into one frame's `limit` bytes, and the bytes they take: whole
+    /// records of one piece each. None when the first is not here, incomplete, or of several pieces.
     public func run(from counter: UInt64, to last: UInt64, limit: Int) -> (count: UInt64, bytes: Int) {
         var count: UInt64 = 0
         var bytes = 0

@@ -78,8 +78,8 @@ public struct Endpoint: Sendable {
         return header
     }
 
-    /// The sender of an authentic frame of an incarnation that another has replaced. It costs a hash, so the caller limits
-    /// how often it asks.
+    /// The sender of an authentic frame of an incarnation that another has replaced. It costs a hash, so the caller
+    /// limits how often it asks.
     public func retired(_ frame: RawSpan) -> (station: Station, incarnation: UInt32)? {
         guard let header = try? FrameHeader.parse(frame), header.cluster == cluster, !header.kind.isJoin,
             let place = Self.place(of: header.sender), header.incarnation < peers[place].incarnation,

@@ -32,7 +32,8 @@ extension NodeCore {
         }
     }
 
-    /// Applies every commit that is next and complete, in the order of their times, and goes on with what waited for it.
+    /// Applies every commit that is next and complete, in the order of their times, and goes on with what waited for
+    /// it.
     mutating func advance<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard phase == .member else { return }
         if !isFrozen {
@@ -66,8 +67,8 @@ extension NodeCore {
         world.record(.applied(entry.time, committer: entry.committer))
     }
 
-    /// A commit of this epoch tells where the token was. One of an earlier epoch, fetched by a node that was behind when
-    /// the epoch opened, says nothing: the numbers begin anew with each epoch.
+    /// A commit of this epoch tells where the token was. One of an earlier epoch, fetched by a node that was behind
+    /// when the epoch opened, says nothing: the numbers begin anew with each epoch.
     private mutating func noteToken(of entry: CommitLog.Entry) {
         if entry.tokenNumber >= token.number, !token.isHeld {
             token.number = entry.tokenNumber

@@ -24,10 +24,10 @@ public struct PageContent: Sendable {
 
 /// The world of a node's protocol core: its link and its memory, given as a parameter.
 ///
-/// The core decides, the world does: in the image it is page tables and a network card, in the simulation an array and a
-/// queue. Memory must be asked synchronously (“has the running transaction touched this page?” decides whether a commit
-/// dooms it), therefore effects are calls on the world and not a list of actions. The core reads no clock: the time of
-/// each event comes with it, in nanoseconds.
+/// The core decides, the world does: in the image it is page tables and a network card, in the simulation an array
+/// and a queue. Memory must be asked synchronously (“has the running transaction touched this page?” decides whether
+/// a commit dooms it), therefore effects are calls on the world and not a list of actions. The core reads no clock:
+/// the time of each event comes with it, in nanoseconds.
 public protocol NodeWorld: ~Copyable {
     /// The largest Ethernet frame that the link carries, bytes.
     var maximumFrameBytes: Int { get }

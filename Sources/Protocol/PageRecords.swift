@@ -21,8 +21,8 @@ public struct PreImage: Sendable {
 
 /// The kept versions, oldest first by the time they were replaced.
 ///
-/// A version must be kept by who holds it until the arbiter's saved time reaches it: from then on the arbiter has it, or
-/// a newer one that every later epoch includes. So the list is short: what changed within one saving round.
+/// A version must be kept by who holds it until the arbiter's saved time reaches it: from then on the arbiter has it,
+/// or a newer one that every later epoch includes. So the list is short: what changed within one saving round.
 public struct PreImages: Sendable {
     private var images: [PreImage]
     public private(set) var count = 0

@@ -92,7 +92,8 @@ final class Checker {
         return opening.time
     }
 
-    /// Every read must be the last write before `tip` (strict serialisability of writers, and of readers at their time).
+    /// Every read must be the last write before `tip` (strict serialisability of writers, and of readers at their
+    /// time).
     func checkReads(_ reads: [Access], at tip: UInt64, _ who: @autoclosure () -> String) {
         for read in reads {
             guard let writer = writer(of: read, who()) else { continue }

@@ -1,5 +1,5 @@
-/// SplitMix64 (Steele, Lea, Flood: “Fast splittable pseudorandom number generators”, 2014). All that happens in a run is
-/// drawn from generators made of its seed, so one number repeats the run.
+/// SplitMix64 (Steele, Lea, Flood: “Fast splittable pseudorandom number generators”, 2014). All that happens in a run
+/// is drawn from generators made of its seed, so one number repeats the run.
 struct Generator {
     private var state: UInt64
 

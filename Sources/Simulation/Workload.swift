@@ -118,7 +118,8 @@ struct Workload {
         }
     }
 
-    /// Puts the stamp where each piece of a page on its way has a part of it, so that a page put together wrongly shows.
+    /// Puts the stamp where each piece of a page on its way has a part of it, so that a page put together wrongly
+    /// shows.
     static let stampWords = [0, 200, 400, PageFrames.words - 1]
     static func stamp(_ content: inout [UInt64], _ stamp: UInt64) {
         for word in stampWords { content[word] = stamp }

@@ -63,7 +63,8 @@ public struct FrameHeader: Equatable, Sendable {
         let epoch = frame.load(UInt32.self, at: 24)
         guard epoch <= Limits.maximumEpoch else { throw .reserved }
         return FrameHeader(
-            kind: kind, sender: Station(frame.load(UInt8.self, at: 18)), target: Station(frame.load(UInt8.self, at: 19)),
+            kind: kind, sender: Station(frame.load(UInt8.self, at: 18)),
+            target: Station(frame.load(UInt8.self, at: 19)),
             payloadBytes: payload, epoch: epoch, incarnation: frame.load(UInt32.self, at: 28),
             cluster: frame.load(UInt64.self, at: 32), sequence: frame.load(UInt64.self, at: 40), applied: time)
     }

@@ -42,7 +42,8 @@ public struct PageRequest: Message {
         let count = frame.load(UInt16.self, at: Payload.at(12))
         guard count >= 1, Int(count) <= Limits.maximumRequestPages else { return nil }
         return PageRequest(
-            nonce: frame.load(UInt64.self, at: Payload.at(0)), page: PageNumber(frame.load(UInt32.self, at: Payload.at(8))),
+            nonce: frame.load(UInt64.self, at: Payload.at(0)),
+            page: PageNumber(frame.load(UInt32.self, at: Payload.at(8))),
             count: count, requester: Station(frame.load(UInt8.self, at: Payload.at(14))),
             requesterIncarnation: frame.load(UInt32.self, at: Payload.at(16)),
             applied: GlobalTime(raw: frame.load(UInt64.self, at: Payload.at(24))),
@@ -100,7 +101,8 @@ public struct PageReply: Message {
     public static func parse(_ frame: RawSpan) -> PageReply? {
         guard Payload.count(frame) >= headBytes else { return nil }
         let reply = PageReply(
-            nonce: frame.load(UInt64.self, at: Payload.at(0)), page: PageNumber(frame.load(UInt32.self, at: Payload.at(16))),
+            nonce: frame.load(UInt64.self, at: Payload.at(0)),
+            page: PageNumber(frame.load(UInt32.self, at: Payload.at(16))),
             version: GlobalTime(raw: frame.load(UInt64.self, at: Payload.at(8))),
             index: frame.load(UInt8.self, at: Payload.at(20)), count: frame.load(UInt8.self, at: Payload.at(21)),
             offset: frame.load(UInt16.self, at: Payload.at(22)), length: frame.load(UInt16.self, at: Payload.at(24)))

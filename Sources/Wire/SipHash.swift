@@ -1,6 +1,6 @@
 /// SipHash-2-4 with 128 bits of output: the frames' message authentication code.
 ///
-/// Aumasson and Bernstein, “SipHash: a fast short-input PRF” (2012), with the 128-bit variant of the reference code;
+/// Aumasson and Bernstein, “SipHash: a fast short-input PRF” (2012), the 128-bit variant of the reference code;
 /// checked against its published vectors. Chosen because it needs no SSE and about 4 instructions a byte.
 public struct SipHash {
     private var v0, v1, v2, v3: UInt64

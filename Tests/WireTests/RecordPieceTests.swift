@@ -25,7 +25,9 @@ struct RecordPieceTests {
         var pages: [UInt32] = []
         let isSound = RecordList.forEach(bytes.span.bytes, at: Limits.headerBytes) { piece, offset in
             totals.append(piece.total)
-            for index in 0..<Int(piece.pages) { pages.append(RecordPiece.page(index, of: bytes.span.bytes, at: offset).index) }
+            for index in 0..<Int(piece.pages) {
+                pages.append(RecordPiece.page(index, of: bytes.span.bytes, at: offset).index)
+            }
         }
         #expect(isSound)
         #expect(totals == [3, 0, 5])

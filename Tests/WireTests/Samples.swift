@@ -87,7 +87,8 @@ struct Sample: Sendable, CustomStringConvertible {
                behind: [1, 2, 3, 4, 5, 6, 7, 8]),
         Sample(PageAbsent(nonce: 3, page: PageNumber(77))),
         Sample(TokenRequest(requester: Station(3), requesterIncarnation: 5, hops: 1, isUrgent: true)),
-        Sample(TokenGrant(number: 6, target: Station(3), targetIncarnation: 5, time: time, queue: queue, recordBytes: 0)),
+        Sample(TokenGrant(
+            number: 6, target: Station(3), targetIncarnation: 5, time: time, queue: queue, recordBytes: 0)),
         Sample(RecordRequest(first: 10, count: 64)),
         Sample(Missing(thing: .record, detail: 11)),
         Sample(Poll(epoch: 3, saved: time)),
