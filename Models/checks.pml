@@ -84,10 +84,15 @@ inline check(i) {
   fi
 }
 
+#ifdef PRESSURE
+#define PRESSED (pressed > 0)
+#else
+#define PRESSED (0)
+#endif
 /* Without a crash, every unsaved version on the current line is held by somebody. */
 inline checkNothingLost() {
   if
-  :: crashes == 0 ->
+  :: crashes == 0 && !PRESSED ->
      m = COUNTER(arbiter.saved) + 1;
      do
      :: m <= COMMITS && (committed & BIT(LINE(arbiter.epoch, m))) ->

@@ -8,10 +8,13 @@ inline Crash(i) {
     crashes++;
     node[i].isAlive = 0;
     forget(i);
-    node[i].offer1 = NONE; node[i].offer2 = NONE;
-#if defined(OLD_GRANTS) && !defined(NO_INCARNATION) && !defined(NO_JOIN_NONCE)
-    node[i].grant = NONE
+#ifdef OLD_GRANTS
+    node[i].isReborn = 1;
+#ifdef NO_TOKEN_NUMBER
+    node[i].grant = NONE;
 #endif
+#endif
+    node[i].offer1 = NONE; node[i].offer2 = NONE
   }
 }
 
@@ -189,10 +192,8 @@ inline Kill() {
     FORGET_SAVE;
     arbiter.saving = NONE;
     forgetAnswers();
-    m = 0; count = 0;
-    do :: m < NODES -> count = count + node[m].isMember; m++ :: else -> break od;
     arbiter.isPolling = POLLS_AFTER_RESTART;
-    arbiter.isTokenFree = (count == 0)
+    arbiter.isTokenFree = (MEMBERS == 0)
   }
 }
 

@@ -79,6 +79,18 @@ inline Evict(i) {
   }
 }
 
+#ifdef PRESSURE
+/* Memory is short: unsaved pre-images are given up. A later epoch may then open at an older time. */
+inline GiveUpPreImages(i) {
+  d_step {
+    RUNNING(i) && node[i].kept != 0 && pressed < PRESSURE ->
+    printf("node %d gives up its pre-images\n", i);
+    pressed++;
+    node[i].kept = 0
+  }
+}
+#endif
+
 /* ---- Saving ---- */
 
 #define CAN_SAVE(c) \

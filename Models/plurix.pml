@@ -43,6 +43,9 @@ byte opened[EPOCHS];          /* the time at which an epoch was opened, NONE bef
 unsigned told : 4;            /* the newest time whose effects left the cluster */
 unsigned crashes : 3;
 unsigned kills : 2;
+#ifdef PRESSURE
+unsigned pressed : 2;
+#endif
 
 /* The commit with a counter on the line of history that ends in epoch e. */
 #if EPOCHS > 2
@@ -88,6 +91,7 @@ typedef Node {
 #ifdef OLD_GRANTS
   unsigned grant : 4;         /* a grant that is still in the network although it was taken */
   unsigned grantEpoch : 2;
+  unsigned isReborn : 1;
 #endif
 }
 Node node[NODES];
@@ -112,19 +116,15 @@ Arbiter arbiter;
 #endif
 SCRATCH n, m, cutoff, count, now_;
 
-#include "rules.pml"
-#include "checks.pml"
-#include "transactions.pml"
-#include "pages.pml"
-#include "epochs.pml"
-
-/* ---- The cluster ---- */
+/* ---- A step for each node, pair of nodes, counter ---- */
 #if NODES == 2
 #define EACH(Act) :: Act(0) :: Act(1)
 #define PAIRS(Act) :: Act(0, 1) :: Act(1, 0)
+#define MEMBERS (node[0].isMember + node[1].isMember)
 #else
 #define EACH(Act) :: Act(0) :: Act(1) :: Act(2)
 #define PAIRS(Act) :: Act(0, 1) :: Act(1, 0) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1)
+#define MEMBERS (node[0].isMember + node[1].isMember + node[2].isMember)
 #endif
 
 #if COMMITS == 1
@@ -135,6 +135,13 @@ SCRATCH n, m, cutoff, count, now_;
 #define EACH_COUNTER(Act) Act(0) Act(1) Act(2) Act(3)
 #endif
 
+#include "rules.pml"
+#include "checks.pml"
+#include "transactions.pml"
+#include "pages.pml"
+#include "epochs.pml"
+
+/* ---- The cluster ---- */
 active proctype cluster() {
   d_step { start() }
 end: /* the bounds may leave nothing to do */
@@ -150,6 +157,9 @@ end: /* the bounds may leave nothing to do */
   EACH(Enter2)
 #endif
   :: Kill()
+#ifdef PRESSURE
+  EACH(GiveUpPreImages)
+#endif
 #ifdef READ_SETS
   EACH(Read) EACH(Abandon)
 #endif

@@ -9,7 +9,7 @@
 #define OUTPUT_AT_COMMIT(time) skip
 #endif
 
-/* P4: who has answered a poll stands still until the epoch is open … */
+/* P4: who has answered a poll stands still until the epoch is open (also: gives up no pre-image for lack of memory) … */
 #ifdef NO_STANDSTILL
 #define RUNNING(i) (node[i].isAlive)
 #else
@@ -59,7 +59,7 @@
 #ifdef NO_RESTARTED_POLL
 #define POLLS_AFTER_RESTART (0)
 #else
-#define POLLS_AFTER_RESTART (arbiter.isPolling || count == 0)
+#define POLLS_AFTER_RESTART (arbiter.isPolling || MEMBERS == 0)
 #endif
 
 /* P11: an overwritten version is kept until it is saved; a saved state is that of one time. */
@@ -95,8 +95,11 @@
 #define CAUGHT_UP(i) (node[i].applied >= node[i].tokenTime)
 #endif
 
-/* P15: an epoch opens before a node that crashed is admitted again. */
-#ifdef NO_REBOOT_EPOCH
+/* P15: an epoch opens before a node that crashed is admitted again. Without the rule, a node may come back in the epoch
+   in which it died, and the token of a cluster that has died is given to the first who comes. */
+#if defined(NO_REBOOT_EPOCH)
+#define EPOCH_FOR_THE_DEAD arbiter.isTokenFree = (MEMBERS == 0)
+#elif defined(NO_INCARNATION)
 #define EPOCH_FOR_THE_DEAD skip
 #else
 #define EPOCH_FOR_THE_DEAD beginPoll()

@@ -142,10 +142,15 @@ inline ReadStrict(i) {
 
 /* ---- Steps that only broken rules allow ---- */
 #ifdef OLD_GRANTS
+#ifdef NO_INCARNATION
+#define MAY_TAKE_AGAIN(i) (node[i].isReborn)
+#else
+#define MAY_TAKE_AGAIN(i) (1)
+#endif
 /* P14, P15: a grant that was taken before is taken again, by its target or the target's next incarnation. */
 inline TakeAgain(i) {
   d_step {
-    RUNNING(i) && node[i].grant != NONE && node[i].grantEpoch == node[i].epoch && !node[i].hasToken ->
+    RUNNING(i) && node[i].grant != NONE && node[i].grantEpoch == node[i].epoch && !node[i].hasToken && MAY_TAKE_AGAIN(i) ->
     printf("node %d takes an old grant\n", i);
     node[i].hasToken = 1; node[i].tokenTime = node[i].grant
   }
