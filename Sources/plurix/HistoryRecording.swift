@@ -23,8 +23,14 @@ actor HistoryRecording {
     /// The longest pause of a machine that the arbiter knew, and what to add since an earlier arbiter.
     private var pause: (known: UInt64, total: UInt64) = (0, 0)
 
+    /// Files of the lives whose clocks are set, and how late that was at most, nanoseconds.
+    private var timed: Set<String> = []
+    private var clockDelay: UInt64 = 0
+
     /// How often nodes are told again: those that have joined since, and all when the arbiter was started anew.
     private static let interval = Duration.seconds(2)
+    /// An arbiter that is away so long does not come back.
+    private static let patience = Duration.seconds(15)
 
     /// - Throws: `.input` when the file cannot be written.
     init(_ cluster: ClusterHandle, to path: String) throws(Failure) {
@@ -115,8 +121,18 @@ actor HistoryRecording {
 
     // MARK: The arbiter
 
+    /// Waits for a killed arbiter that is being started again.
     private func tell(isOn: Bool) async throws(Failure) -> ArbiterRecordHistory.Reply {
-        try await cluster.arbiter().send(ArbiterRecordHistory(isOn: isOn))
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            do throws(Failure) {
+                return try await cluster.arbiter().send(ArbiterRecordHistory(isOn: isOn))
+            } catch {
+                guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
+                // Cancelled: the next request says so.
+                try? await Task.sleep(for: .milliseconds(50))
+            }
+        }
     }
 
     private func note(_ reply: ArbiterRecordHistory.Reply) {
@@ -125,8 +141,13 @@ actor HistoryRecording {
         let known = reply.longestPauseNanoseconds
         pause.total += known >= pause.known ? known - pause.known : known
         pause.known = known
-        let delay = reply.nodes.map(\.delayNanoseconds).max() ?? 0
-        recording?.add(clockError: delay + pause.total)
+        recording?.add(clockError: clockDelay + pause.total)
+        for node in reply.nodes {
+            // Told again, a node's clock can only get better.
+            guard let life = cluster.directory.histories(node.number).last, timed.insert(life).inserted else { continue }
+            clockDelay = max(clockDelay, node.delayNanoseconds)
+            recording?.add(clockError: clockDelay + pause.total)
+        }
     }
 
     private func openings(_ reply: ArbiterRecordHistory.Reply) -> Openings {
