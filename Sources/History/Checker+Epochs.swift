@@ -15,10 +15,11 @@ extension Checker {
     }
 
     mutating func checkSaved() {
-        for (before, after) in zip(history.saved, history.saved.dropFirst()) where after < before {
+        let times = history.saved.map(\.time)
+        for (before, after) in zip(times, times.dropFirst()) where after < before {
             fail(.saved, [], "\(before.text) was saved, and later only \(after.text)")
         }
-        for time in history.saved {
+        for time in times {
             for opening in history.openings.list where opening.undoes(time) {
                 let lost = writers.last {
                     let commit = history.transactions[$0].commitTime ?? .zero

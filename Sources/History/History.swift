@@ -7,7 +7,7 @@ public struct History: Equatable, Sendable {
     public var openings: Openings
     /// Times up to which nothing can be undone any more, in the order in which they were told. The first is where the
     /// history starts: commits up to there may be missing from it. The last is where it ends.
-    public var saved: [GlobalTime]
+    public var saved: [Saved]
     /// When recording began and ended, nanoseconds of the host's clock.
     public var beginNanoseconds: UInt64
     public var endNanoseconds: UInt64
@@ -18,7 +18,7 @@ public struct History: Equatable, Sendable {
         start: GlobalTime = .zero, openings: Openings = Openings(), beginNanoseconds: UInt64 = 0,
         endNanoseconds: UInt64 = 0, clockError: UInt64 = 0
     ) {
-        saved = [start]
+        saved = [Saved(start, at: beginNanoseconds)]
         self.openings = openings
         self.beginNanoseconds = beginNanoseconds
         self.endNanoseconds = endNanoseconds
@@ -26,13 +26,24 @@ public struct History: Equatable, Sendable {
     }
 
     /// Commits up to this time may be missing.
-    public var start: GlobalTime { saved.first ?? .zero }
+    public var start: GlobalTime { saved.first?.time ?? .zero }
 
     /// The same history with some of the transactions only.
     func restricted(to chosen: [Int]) -> History {
         var history = self
         history.transactions = chosen.sorted().map { transactions[$0] }
         return history
+    }
+}
+
+/// A time up to which nothing can be undone any more, and when that was told, nanoseconds of the host's clock.
+public struct Saved: Equatable, Sendable {
+    public var time: GlobalTime
+    public var nanoseconds: UInt64
+
+    public init(_ time: GlobalTime, at nanoseconds: UInt64) {
+        self.time = time
+        self.nanoseconds = nanoseconds
     }
 }
 

@@ -74,7 +74,8 @@ public struct HistoryReader {
         try scanner.allow(line, [.commitTime, .begin, .end])
         guard let time = line.commitTime else { throw scanner.missing("commitTime", start) }
         guard let end = line.end else { throw scanner.missing("endNanoseconds", start) }
-        if history.saved.isEmpty {
+        let isFirst = history.saved.isEmpty
+        if isFirst {
             guard let begin = line.begin else { throw scanner.missing("beginNanoseconds", start) }
             guard begin.value <= end.value else { throw scanner.wrong("it ends before it begins", end.place) }
             history.beginNanoseconds = begin.value
@@ -85,7 +86,7 @@ public struct HistoryReader {
             }
             isLastSavedFinal = true
         }
-        history.saved.append(time.value)
+        history.saved.append(Saved(time.value, at: isFirst ? history.beginNanoseconds : end.value))
         history.endNanoseconds = end.value
     }
 

@@ -84,10 +84,10 @@ public struct HistoryWriter: Sendable {
                       nanoseconds: history.beginNanoseconds + history.clockError))
         for opening in history.openings.list { append(.opened(node: node, opening)) }
         for transaction in history.transactions { append(transaction) }
-        for time in history.saved.dropFirst().dropLast() {
-            append(.saved(node: node, time: time, since: nil, nanoseconds: history.endNanoseconds))
+        for saved in history.saved.dropFirst().dropLast() {
+            append(.saved(node: node, time: saved.time, since: nil, nanoseconds: saved.nanoseconds))
         }
-        append(.saved(node: node, time: history.saved.last ?? .zero, since: history.beginNanoseconds,
+        append(.saved(node: node, time: history.saved.last?.time ?? .zero, since: history.beginNanoseconds,
                       nanoseconds: history.endNanoseconds))
     }
 

@@ -3,7 +3,7 @@ import Wire
 /// Reads what a node has written to its debug port (the format is told at the node's recorder).
 public struct NodeRecords: Sendable {
     /// In the node's order.
-    public private(set) var transactions: [Transaction] = []
+    public internal(set) var transactions: [Transaction] = []
     /// Bytes at the end of the file that are no whole record: the node died while it wrote them.
     public private(set) var tornBytes = 0
 

@@ -5,7 +5,7 @@ public struct Recording: Sendable {
     private let start: GlobalTime
     private let began: UInt64
     private var clockError: UInt64
-    private var saved: [GlobalTime]
+    private var saved: [Saved]
     private var transactions: [Transaction] = []
     /// How many commits of each life may be missing at most, besides what later openings add, and its last sign of
     /// life.
@@ -19,12 +19,14 @@ public struct Recording: Sendable {
         self.start = start
         self.began = began
         self.clockError = clockError
-        saved = [start]
+        saved = [Saved(start, at: began)]
     }
 
     /// Everything up to the time can no longer be undone.
-    public mutating func add(saved time: GlobalTime) {
-        if time != saved.last { saved.append(time) }
+    ///
+    /// - Parameter nanoseconds: when that was told.
+    public mutating func add(saved time: GlobalTime, at nanoseconds: UInt64) {
+        if time != saved.last?.time { saved.append(Saved(time, at: nanoseconds)) }
     }
 
     /// Clocks turned out to be further apart.
@@ -50,7 +52,7 @@ public struct Recording: Sendable {
             start: start, openings: openings, beginNanoseconds: began, endNanoseconds: max(endedAt, began),
             clockError: clockError)
         history.saved = saved
-        if saved.count == 1 { history.saved.append(start) }
+        if saved.count == 1 { history.saved.append(Saved(start, at: endedAt)) }
         history.transactions = transactions.filter { $0.newestTime <= end }
         for place in history.transactions.indices {
             guard let time = history.transactions[place].commitTime else { continue }

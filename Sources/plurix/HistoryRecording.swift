@@ -136,7 +136,7 @@ actor HistoryRecording {
     }
 
     private func note(_ reply: ArbiterRecordHistory.Reply) {
-        recording?.add(saved: GlobalTime(raw: reply.savedTime))
+        recording?.add(saved: GlobalTime(raw: reply.savedTime), at: reply.endNanoseconds)
         // A restarted arbiter counts from zero.
         let known = reply.longestPauseNanoseconds
         pause.total += known >= pause.known ? known - pause.known : known
@@ -144,7 +144,9 @@ actor HistoryRecording {
         recording?.add(clockError: clockDelay + pause.total)
         for node in reply.nodes {
             // Told again, a node's clock can only get better.
-            guard let life = cluster.directory.histories(node.number).last, timed.insert(life).inserted else { continue }
+            guard let life = cluster.directory.histories(node.number).last, timed.insert(life).inserted else {
+                continue
+            }
             clockDelay = max(clockDelay, node.delayNanoseconds)
             recording?.add(clockError: clockDelay + pause.total)
         }

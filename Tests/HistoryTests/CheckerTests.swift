@@ -101,8 +101,8 @@ struct CheckerTests {
     @Test func commitsBeforeTheStartMayBeMissing() {
         var late = right
         late.transactions.remove(at: 0)
-        late.saved[0] = GlobalTime(1, 1)
-        late.saved[1] = GlobalTime(1, 2)
+        late.saved[0].time = GlobalTime(1, 1)
+        late.saved[1].time = GlobalTime(1, 2)
         #expect(Checker.check(late).isRight)
     }
 
@@ -155,7 +155,7 @@ struct EpochTests {
         #expect(verdict.violations == [.saved: 1])
         #expect(verdict.smallest?.transactions == [1])
         var back = history(first, saved: GlobalTime(1, 1))
-        back.saved.append(.zero)
+        back.saved.append(Saved(.zero, at: 0))
         #expect(Checker.check(back).violations == [.saved: 1])
     }
 

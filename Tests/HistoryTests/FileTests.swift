@@ -32,6 +32,7 @@ struct FileTests {
     @Test(arguments: 0..<50) func thereAndBack(seed: Int) throws {
         var history = RandomHistory(seed: UInt64(seed), transactions: 30).history
         history.beginNanoseconds = 100
+        history.saved[0].nanoseconds = 100
         history.clockError = 17
         if let writer = history.transactions.firstIndex(where: \.isWriter) {
             history.transactions[writer].hasUnlistedReads = true

@@ -27,8 +27,8 @@ struct RandomHistory {
             if generator.chance(10) { save() }
             if epochs, generator.chance(5) { open() }
         }
-        history.saved.append(saved)
         history.endNanoseconds = clock + 1000
+        history.saved.append(Saved(saved, at: history.endNanoseconds))
     }
 
     private mutating func step() {
@@ -67,7 +67,7 @@ struct RandomHistory {
     private mutating func save() {
         saved = states[Int.random(in: 0..<states.count, using: &generator)].time > saved
             ? states[states.count - 1].time : saved
-        history.saved.append(saved)
+        history.saved.append(Saved(saved, at: clock))
     }
 
     private mutating func open() {

@@ -25,7 +25,7 @@ func history(_ transactions: Transaction..., openings: [Opening] = [], saved: Gl
     var history = History(endNanoseconds: 1_000_000)
     for opening in openings { history.openings.append(opening) }
     history.transactions = transactions
-    history.saved.append(saved ?? .zero)
+    history.saved.append(Saved(saved ?? .zero, at: history.endNanoseconds))
     return history
 }
 
