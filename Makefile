@@ -5,7 +5,7 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim bench check clean
+.PHONY: help prepare build command image demo test test-all sim model model-mutants bench check clean
 
 help:
 	@printf '%s\n' \
@@ -15,6 +15,7 @@ help:
 	  'make build     the command .build/release/plurix and the node image' \
 	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
+	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
 	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
 	  'make check     what needs no virtual machine: style, unit tests' \
 	  'make prepare   install the Debian packages that are missing (done by all of the above)' \
@@ -52,6 +53,12 @@ check: prepare
 sim: prepare
 	$(SWIFT) build $(SWIFTFLAGS) --product simulate
 	.build/release/simulate $(SEED)
+
+model: prepare
+	Models/run
+
+model-mutants: prepare
+	Models/run mutants
 
 bench: build
 	@Benchmarks/prepare $(PEER)
