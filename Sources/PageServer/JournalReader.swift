@@ -118,7 +118,8 @@ struct JournalReader {
     }
 
     private func apply(joined record: Record, _ contents: inout JournalContents) -> Bool {
-        guard record.payloadBytes == 16, (1...UInt64(Limits.maximumNodes)).contains(record.word(0)) else { return false }
+        guard record.payloadBytes == 16, (1...UInt64(Limits.maximumNodes)).contains(record.word(0))
+        else { return false }
         contents.joinedAt[Int(record.word(0)) - 1] = record.word(1)
         return true
     }

@@ -99,7 +99,8 @@ extension Arbiter {
     private mutating func reply<World: ArbiterWorld & ~Copyable>(
         _ byteCount: Int, to target: Station, _ world: inout World, _ fill: (CommitLog, inout MutableRawSpan) -> Void
     ) {
-        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: byteCount, epoch: epoch, applied: applied)
+        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: byteCount, epoch: epoch,
+                                         applied: applied)
         let key = endpoint.key
         _ = world.transmit(Limits.headerBytes + byteCount) { [log] frame in
             fill(log, &frame)

@@ -131,7 +131,9 @@ extension Arbiter {
         holders = current.holders.filter { $0.version > saved && $0.version <= time }
         polling = nil
         gap = NodeCore.Gap()
-        let answered = members.indices.first { current.answered & (1 << UInt64($0)) != 0 && members[$0].state == .member }
+        let answered = members.indices.first {
+            current.answered & (1 << UInt64($0)) != 0 && members[$0].state == .member
+        }
         isTokenFree = answered == nil
         grantee = answered.map { Station(UInt8($0 + 1)) } ?? .nobody
         granteeIncarnation = answered.map { members[$0].incarnation } ?? 0

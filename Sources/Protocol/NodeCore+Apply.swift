@@ -142,9 +142,11 @@ extension NodeCore {
     }
 
     /// Sends as many records as fit into one frame.
-    private mutating func sendRun<World: NodeWorld & ~Copyable>(from counter: UInt64, _ run: (count: UInt64, bytes: Int),
-                                                                to target: Station, _ world: inout World) {
-        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: run.bytes, epoch: epoch, applied: applied)
+    private mutating func sendRun<World: NodeWorld & ~Copyable>(
+        from counter: UInt64, _ run: (count: UInt64, bytes: Int), to target: Station, _ world: inout World
+    ) {
+        let header = endpoint.nextHeader(.recordReply, to: target, payloadBytes: run.bytes, epoch: epoch,
+                                         applied: applied)
         let key = endpoint.key
         _ = world.transmit(Limits.headerBytes + run.bytes) { [log] frame in
             log.emitRun(from: counter, count: run.count, into: &frame, at: Payload.at(0))

@@ -55,7 +55,11 @@ extension NodeCore {
         else { return true }
         endpoint.retire(request.requester, below: request.requesterIncarnation)
         if token.isHeld {
-            if request.isUrgent { token.queue.prepend(request.requester) } else { token.queue.append(request.requester) }
+            if request.isUrgent {
+                token.queue.prepend(request.requester)
+            } else {
+                token.queue.append(request.requester)
+            }
             considerGrant(now, &world)
         } else if let grant = token.grant, grant.target == request.requester {
             sendGrant(grant, &world)

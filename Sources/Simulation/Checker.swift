@@ -138,7 +138,8 @@ final class Checker {
     }
 
     func applied(_ time: GlobalTime, after before: GlobalTime, at node: Station) {
-        guard commits[time.raw] != nil else { return fail("n\(node.number) applied \(describe(time.raw)), never decided") }
+        guard commits[time.raw] != nil
+        else { return fail("n\(node.number) applied \(describe(time.raw)), never decided") }
         if parentTime(of: time) != before.raw {
             fail("n\(node.number) applied \(describe(time.raw)) after \(describe(before.raw))")
         }
@@ -149,7 +150,9 @@ final class Checker {
             fail("epoch \(record.epoch) opened at \(describe(record.opened.raw)), before the saved "
                 + describe(newestSaved.raw))
         }
-        if record.opened.raw != 0, commits[record.opened.raw] == nil { fail("epoch \(record.epoch) opened at no commit") }
+        if record.opened.raw != 0, commits[record.opened.raw] == nil {
+            fail("epoch \(record.epoch) opened at no commit")
+        }
         if record.epoch <= openings[openings.count - 1].epoch { fail("epoch \(record.epoch) opened twice") }
         openings.append((record.epoch, record.opened.raw))
         for time in leftCluster where !isAncestor(time, of: record.opened.raw) {
@@ -179,7 +182,9 @@ final class Checker {
         let epoch = openings[openings.count - 1]
         let isLive = time.epoch == epoch.epoch || isAncestor(time.raw, of: epoch.time)
         if !isLive { fail("output of the undone \(describe(time.raw)) left the cluster") }
-        if !isAncestor(time.raw, of: newestSaved.raw) { fail("output of \(describe(time.raw)) left before it was saved") }
+        if !isAncestor(time.raw, of: newestSaved.raw) {
+            fail("output of \(describe(time.raw)) left before it was saved")
+        }
     }
 
     // MARK: At the end
