@@ -1,6 +1,7 @@
 import ArgumentParser
 import Cluster
 import Control
+import Wire
 
 struct Status: AsyncParsableCommand {
     static let configuration = CommandConfiguration(abstract: "Show the cluster and its nodes.")
@@ -12,14 +13,17 @@ struct Status: AsyncParsableCommand {
         if common.json { return try Terminal.show(json: status) }
         func process(_ number: Int32?) -> String { number.map { "\($0)" } ?? "not running" }
         Terminal.show(
-            "cluster \(status.cluster): epoch \(status.epoch), commit time \(status.commitTime),"
-                + " saved \(status.savedTime)")
+            "cluster \(status.cluster): epoch \(status.epoch), \(Self.counter(status.commitTime)) commits,"
+                + " saved up to \(Self.counter(status.savedTime))")
         Terminal.show(
             "supervisor \(process(status.processes.supervisor)), segment \(process(status.processes.segment)),"
                 + " arbiter \(process(status.processes.arbiter))")
         for line in Self.table(status).lines(width: Terminal.columns) { Terminal.show(line) }
         for notice in status.notices.suffix(5) { Terminal.show("notice: \(notice)") }
     }
+
+    /// How many commits a global time counts; its epoch is in the high bits.
+    private static func counter(_ time: UInt64) -> UInt64 { GlobalTime(raw: time).counter }
 
     static func table(_ status: ClusterStatus) -> Table {
         var table = Table(columns: [
