@@ -41,10 +41,7 @@ extension Arbiter {
         }
         // A new boot proves the old incarnation dead; what only that held is given up first [P15].
         if members[index].state == .member {
-            members[index].state = .dead
-            members[index].isReady = false
-            world.persist(.died(node))
-            return beginPoll(.restarted(node), now, &world)
+            return bury(node, .restarted(node), now, &world)
         }
         guard polling == nil else { return }
         lastIncarnation += 1
@@ -99,9 +96,16 @@ extension Arbiter {
     /// The host knows that the node's machine is gone.
     public mutating func died<World: ArbiterWorld & ~Copyable>(_ node: Station, now: UInt64, _ world: inout World) {
         guard node.isNode, members[node.index].state == .member else { return }
+        bury(node, .died(node), now, &world)
+    }
+
+    /// What only this node had is lost: an epoch opens. It is begun, durably, before the death is: an arbiter that is
+    /// killed in between must never find nobody left, and hand the token out in an epoch where the dead has committed.
+    private mutating func bury<World: ArbiterWorld & ~Copyable>(_ node: Station, _ reason: ArbiterNotice.Reason,
+                                                                _ now: UInt64, _ world: inout World) {
         members[node.index].state = .dead
         members[node.index].isReady = false
+        beginPoll(reason, now, &world)
         world.persist(.died(node))
-        beginPoll(.died(node), now, &world)
     }
 }

@@ -118,7 +118,9 @@ public struct Arbiter: Sendable {
         for index in members.indices { members[index].lastHeard = now }
         heartbeatAt = now
         // Nodes may have promised an earlier run to stand still. Its poll is never resumed: a new one frees them [P7].
-        if polledEpoch > epoch, members.contains(where: { $0.state == .member }) { beginPoll(.interrupted, now, &world) }
+        // And where nobody is left, dead nodes may have made commits that no one knows: the token starts in a new epoch.
+        let isDeserted = isTokenFree && lastIncarnation > 0
+        if polledEpoch > epoch || isDeserted { beginPoll(.interrupted, now, &world) }
         tick(now: now, &world)
     }
 
