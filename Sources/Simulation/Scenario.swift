@@ -63,6 +63,8 @@ struct Scenario {
     static let millisecond: UInt64 = 1_000_000
     /// After the calm, everyone must have committed again within this.
     static let recovery = 12 * second
+    /// This long after the calm nothing can be lost any more, so no epoch may begin.
+    static let needlessEpoch = 3 * second
     /// After the programs have stopped, all must have settled within this.
     static let settling = 4 * second
 

@@ -10,6 +10,8 @@ final class SimulatedArbiter {
     var ring: [Frame] = []
     var wakeGeneration: UInt64 = 0
     var diary: [String] = []
+    /// Why epochs were begun, since the last look.
+    var polls: [ArbiterNotice.Reason] = []
     private var random: Generator
 
     init(sharedPages: Int, maximumFrameBytes: Int, random: Generator) {
@@ -46,7 +48,9 @@ final class SimulatedArbiter {
             switch event {
             case .saved(let time): checker.saved(time, image: store.disk.image)
             case .opened(let record): checker.opened(record)
-            case .notice(let notice): diary.append("\(notice)")
+            case .notice(let notice):
+                if case .polling(_, let reason) = notice { polls.append(reason) }
+                diary.append("\(notice)")
             }
         }
         store.events.removeAll(keepingCapacity: true)

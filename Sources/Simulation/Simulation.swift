@@ -21,6 +21,8 @@ public final class Simulation {
     var phase = Phase.faults
     var calmCommits: [Int] = []
     var isEnded = false
+    /// How often an epoch was begun, by its reason.
+    var reasons: [String: Int] = [:]
     let stations: [UInt8]
     public var log: ((String) -> Void)?
 
@@ -177,6 +179,12 @@ public final class Simulation {
 
     func finish(arbiterAt time: UInt64) {
         arbiter.follow(checker)
+        for reason in arbiter.polls {
+            // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
+            if phase != .faults && now > scenario.calm + Scenario.needlessEpoch { checker.fail("needless epoch: \(reason)") }
+            reasons[Self.name(of: reason), default: 0] += 1
+        }
+        arbiter.polls.removeAll()
         if let log { for text in arbiter.diary { log("\(now) arbiter: \(text)") } }
         arbiter.diary.removeAll(keepingCapacity: true)
         for frame in arbiter.store.outbox {

@@ -144,6 +144,17 @@ extension Simulation {
             + "saved \(checker.describe(core.saved.raw))"
     }
 
+    static func name(of reason: ArbiterNotice.Reason) -> String {
+        switch reason {
+        case .died: "died"
+        case .restarted: "restarted"
+        case .tokenMissing: "token missing"
+        case .recordMissing: "record missing"
+        case .pageMissing: "page missing"
+        case .interrupted: "interrupted"
+        }
+    }
+
     func name(_ station: UInt8) -> String {
         station == Station.arbiter.number ? "arbiter" : station == Station.everyone.number ? "all" : "n\(station)"
     }
@@ -189,7 +200,7 @@ extension Simulation {
         for time in survivors.map(\.time.raw).sorted() { trace.absorb(time) }
         return Verdict(seed: seed, failures: checker.failures, events: events, commits: survivors.count,
                        aborts: nodes.reduce(0) { $0 + $1.aborts }, undone: checker.commits.count - survivors.count,
-                       epochs: checker.openings.count, framesSent: network.sent, framesOfKind: network.sentOfKind, duration: now, trace: trace.finish())
+                       epochs: checker.openings.count, reasons: reasons, framesSent: network.sent, framesOfKind: network.sentOfKind, duration: now, trace: trace.finish())
     }
 
     /// The counter's value is the number of additions that the nodes count.

@@ -9,6 +9,8 @@ public struct Verdict: Sendable {
     public var aborts: Int
     public var undone: Int
     public var epochs: Int
+    /// How often an epoch was begun, by its reason.
+    public var reasons: [String: Int]
     public var framesSent: Int
     /// By kind of message (`FrameHeader.Kind`), as its raw number.
     public var framesOfKind: [Int]

@@ -83,6 +83,7 @@ struct Summary {
     private var aborts = 0
     private var undone = 0
     private var epochs = 0
+    private var reasons: [String: Int] = [:]
     private var frames = [Int](repeating: 0, count: 256)
 
     mutating func add(_ verdict: Verdict) {
@@ -93,6 +94,7 @@ struct Summary {
         aborts += verdict.aborts
         undone += verdict.undone
         epochs += verdict.epochs - 1
+        reasons.merge(verdict.reasons, uniquingKeysWith: +)
         for kind in frames.indices { frames[kind] += verdict.framesOfKind[kind] }
     }
 
@@ -106,6 +108,7 @@ struct Summary {
 
     /// Frames of each kind for each surviving commit.
     func printFrames() {
+        for (reason, count) in reasons.sorted(by: { $0.key < $1.key }) { print("  epochs because of \(reason): \(count)") }
         for kind in FrameHeader.Kind.allCases {
             let each = Double(frames[Int(kind.rawValue)]) / Double(max(1, commits))
             print("  \(kind): \(frames[Int(kind.rawValue)]), for each commit \(each)")
