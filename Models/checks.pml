@@ -5,22 +5,22 @@
 
 inline start() {
   arbiter.saving = NONE;
-  n = 1;
-  do :: n < EPOCHS -> opened[n] = NONE; n++ :: else -> break od;
-  n = 0;
+  one = 1;
+  do :: one < EPOCHS -> opened[one] = NONE; one++ :: else -> break od;
+  one = 0;
   do
-  :: n < NODES ->
-     node[n].isAlive = 1; node[n].isMember = 1; node[n].offer1 = NONE; node[n].offer2 = NONE;
+  :: one < NODES ->
+     node[one].isAlive = 1; node[one].isMember = 1; node[one].offer1 = NONE; node[one].offer2 = NONE;
 #ifdef READ_SETS
-     node[n].read = NONE;
+     node[one].read = NONE;
 #endif
 #ifdef STRICT_READS
-     node[n].strictFrom = NONE; node[n].strictTime = NONE;
+     node[one].strictFrom = NONE; node[one].strictTime = NONE;
 #endif
 #ifdef OLD_GRANTS
-     node[n].grant = NONE;
+     node[one].grant = NONE;
 #endif
-     n++
+     one++
   :: else -> break
   od;
   node[0].hasToken = 1;
@@ -31,14 +31,14 @@ inline start() {
 
 /* Forgets what no later step can tell apart, checks the invariants, and brings the nodes into one order. */
 inline endStep() {
-  n = 0;
-  do :: n < NODES -> forgetIrrelevant(n); n++ :: else -> break od;
+  one = 0;
+  do :: one < NODES -> forgetIrrelevant(one); one++ :: else -> break od;
   serveAll();
-  n = 0;
-  do :: n < NODES -> check(n); n++ :: else -> break od;
+  one = 0;
+  do :: one < NODES -> check(one); one++ :: else -> break od;
   RULE(11, arbiter.image == versionAt[arbiter.saved]);
   checkNothingLost();
-  n = 0; m = 0; count = 0; cutoff = 0; now_ = 0;
+  one = 0; other = 0; counter = 0; amount = 0; cutoff = 0; moment = 0;
 #ifndef NO_SYMMETRY
   c_code { orderNodes(); }
 #endif
@@ -58,6 +58,7 @@ inline forgetIrrelevant(i) {
 #ifndef NO_NONCE
   ; if
   :: node[i].copy != NONE -> node[i].floor = 0; node[i].askedAt = 0; node[i].replies = 0
+  :: node[i].copy == NONE && node[i].floor > 0 -> node[i].askedAt = 0
   :: else
   fi
 #endif
@@ -73,11 +74,12 @@ inline check(i) {
 #ifdef READ_SETS
      RULE(18, node[i].read == NONE || node[i].read == versionAt[node[i].applied]);
 #endif
-     m = i + 1;
+     other = i + 1;
      do
-     :: m < NODES ->
-        RULE(14, !(node[i].hasToken && node[m].hasToken && node[m].isAlive && node[i].epoch == node[m].epoch));
-        m++
+     :: other < NODES ->
+        RULE(14, !(node[i].hasToken && node[other].hasToken && node[other].isAlive &&
+                   node[i].epoch == node[other].epoch));
+        other++
      :: else -> break
      od
   :: else
@@ -93,21 +95,21 @@ inline check(i) {
 inline checkNothingLost() {
   if
   :: crashes == 0 && !PRESSED ->
-     m = COUNTER(arbiter.saved) + 1;
+     counter = COUNTER(arbiter.saved) + 1;
      do
-     :: m <= COMMITS && (committed & BIT(LINE(arbiter.epoch, m))) ->
-        cutoff = LINE(arbiter.epoch, m);
+     :: counter <= COMMITS && (committed & BIT(LINE(arbiter.epoch, counter))) ->
+        cutoff = LINE(arbiter.epoch, counter);
         if
         :: versionAt[cutoff] == cutoff ->
-           n = 0; count = 0;
+           one = 0; amount = 0;
            do
-           :: n < NODES -> count = count + ((HELD(n) & BIT(cutoff)) -> 1 : 0); n++
+           :: one < NODES -> amount = amount + ((HELD(one) & BIT(cutoff)) -> 1 : 0); one++
            :: else -> break
            od;
-           RULE(19, count > 0)
+           RULE(19, amount > 0)
         :: else
         fi;
-        m++
+        counter++
      :: else -> break
      od
   :: else

@@ -45,11 +45,11 @@ inline NoticeDeath(i) {
 inline Join(c, i) {
   d_step {
     !node[i].isAlive && !node[i].isMember && !arbiter.isPolling && ARBITER_MAY_BE_AT(c) ->
-    now_ = ARBITER_TIME(c);
-    printf("node %d joins in epoch %d at %d.%d\n", i, arbiter.epoch, EPOCH(now_), COUNTER(now_));
+    moment = ARBITER_TIME(c);
+    printf("node %d joins in epoch %d at %d.%d\n", i, arbiter.epoch, EPOCH(moment), COUNTER(moment));
     node[i].isAlive = 1; node[i].isMember = 1;
-    node[i].epoch = arbiter.epoch; node[i].applied = now_;
-    node[i].askedAt = now_;
+    node[i].epoch = arbiter.epoch; node[i].applied = moment;
+    node[i].askedAt = moment;
     node[i].hasToken = arbiter.isTokenFree;
     if :: arbiter.isTokenFree -> node[i].tokenTime = opened[arbiter.epoch] :: else fi;
     arbiter.isTokenFree = 0
@@ -65,9 +65,9 @@ inline beginPoll() {
 }
 
 inline forgetAnswers() {
-  m = 0;
+  other = 0;
   do
-  :: m < NODES -> node[m].hasAnswered = 0; node[m].claims = 0; m++
+  :: other < NODES -> node[other].hasAnswered = 0; node[other].claims = 0; other++
   :: else -> break
   od
 }
@@ -107,7 +107,7 @@ inline Answer(i) {
 inline Open(c) {
   d_step {
     arbiter.isPolling && arbiter.epoch < EPOCHS - 1 && ARBITER_MAY_BE_AT(c) && CAN_PRODUCE(c) ->
-    now_ = ARBITER_TIME(c);
+    moment = ARBITER_TIME(c);
     open()
   }
 }
@@ -115,32 +115,32 @@ inline OpenFor(c, i) {
   d_step {
     arbiter.isPolling && arbiter.epoch < EPOCHS - 1 && ARBITER_MAY_BE_AT(c) && CAN_PRODUCE(c) &&
     node[i].hasAnswered && node[i].isMember ->
-    now_ = ARBITER_TIME(c);
+    moment = ARBITER_TIME(c);
     if
-    :: node[i].isAlive && arbiter.epoch == 0 -> node[i].offer1 = now_
-    :: node[i].isAlive && arbiter.epoch == 1 -> node[i].offer2 = now_
+    :: node[i].isAlive && arbiter.epoch == 0 -> node[i].offer1 = moment
+    :: node[i].isAlive && arbiter.epoch == 1 -> node[i].offer2 = moment
     :: else
     fi;
     open()
   }
 }
 inline open() {
-  printf("epoch %d opens at %d.%d\n", arbiter.epoch + 1, EPOCH(now_), COUNTER(now_));
-  RULE(1, now_ >= told);
+  printf("epoch %d opens at %d.%d\n", arbiter.epoch + 1, EPOCH(moment), COUNTER(moment));
+  RULE(1, moment >= told);
   RULE(7, opened[arbiter.epoch + 1] == NONE);
-  m = 0; count = 0;
+  other = 0; amount = 0;
   do
-  :: m < NODES ->
-     RULE(4, !node[m].isAlive || !node[m].hasAnswered || (node[m].claims & ~HELD(m)) == 0);
-     count = count + (node[m].hasAnswered && node[m].isMember -> 1 : 0);
-     m++
+  :: other < NODES ->
+     RULE(4, !node[other].isAlive || !node[other].hasAnswered || (node[other].claims & ~HELD(other)) == 0);
+     amount = amount + (node[other].hasAnswered && node[other].isMember -> 1 : 0);
+     other++
   :: else -> break
   od;
   forgetAnswers();
   arbiter.epoch++;
-  opened[arbiter.epoch] = now_;
+  opened[arbiter.epoch] = moment;
   arbiter.isPolling = 0;
-  arbiter.isTokenFree = (count == 0)
+  arbiter.isTokenFree = (amount == 0)
 }
 
 /* A node hears of an epoch: the newest, or an older one from a frame that was long under way. */

@@ -23,33 +23,33 @@ inline loseCopy(i) {
 /* Every reply that can be sent is sent at once, as part of the step that made it possible: more replies under way allow
    everything that fewer do, and nothing else depends on them. A reply that will be refused is not remembered. */
 inline serveAll() {
-  n = 0;
+  one = 0;
   do
-  :: n < NODES ->
+  :: one < NODES ->
      if
-     :: IS_ASKING(n) ->
-        m = 0;
+     :: IS_ASKING(one) ->
+        other = 0;
         do
-        :: m < NODES ->
-           if :: CAN_SERVE(m, n) -> node[n].replies = node[n].replies | BIT(node[m].copy) :: else fi;
-           m++
+        :: other < NODES ->
+           if :: CAN_SERVE(other, one) -> node[one].replies = node[one].replies | BIT(node[other].copy) :: else fi;
+           other++
         :: else -> break
         od;
-        m = COUNTER(arbiter.saved);
+        counter = COUNTER(arbiter.saved);
         do
-        :: m <= COMMITS && HAPPENED(arbiter.epoch, m) ->
-           now_ = ARBITER_TIME(m);
+        :: counter <= COMMITS && HAPPENED(arbiter.epoch, counter) ->
+           moment = ARBITER_TIME(counter);
            if
-           :: ARBITER_CAN_SERVE(n, now_) -> node[n].replies = node[n].replies | BIT(versionAt[now_])
+           :: ARBITER_CAN_SERVE(one, moment) -> node[one].replies = node[one].replies | BIT(versionAt[moment])
            :: else
            fi;
-           m++
+           counter++
         :: else -> break
         od;
-        node[n].replies = node[n].replies & NOT_OLDER(n)
+        node[one].replies = node[one].replies & NOT_OLDER(one)
      :: else
      fi;
-     n++
+     one++
   :: else -> break
   od
 }
@@ -101,7 +101,7 @@ inline SaveElsewhere(c) {
   d_step {
     CAN_SAVE(c) && versionAt[ARBITER_TIME(c)] == arbiter.image ->
     printf("the arbiter saves up to %d\n", c);
-    now_ = ARBITER_TIME(c);
+    moment = ARBITER_TIME(c);
     save()
   }
 }
@@ -112,11 +112,11 @@ inline SaveFrom(c, i) {
     CAN_SAVE(c) && versionAt[ARBITER_TIME(c)] != arbiter.image && RUNNING(i) &&
     SAME_EPOCH(node[i].epoch, arbiter.epoch) && SERVES_SAVING(i, versionAt[ARBITER_TIME(c)]) ->
     printf("the arbiter saves up to %d with a version of node %d\n", c, i);
-    now_ = ARBITER_TIME(c);
+    moment = ARBITER_TIME(c);
 #ifdef SAVE_IN_STEPS
-    arbiter.saving = now_
+    arbiter.saving = moment
 #else
-    arbiter.image = SAVED_CONTENT(i, versionAt[now_]);
+    arbiter.image = SAVED_CONTENT(i, versionAt[moment]);
     save()
 #endif
   }
@@ -128,8 +128,8 @@ inline FinishSave() {
   d_step {
     arbiter.saving != NONE ->
     printf("the gathered state is saved\n");
-    now_ = arbiter.saving;
-    arbiter.image = versionAt[now_];
+    moment = arbiter.saving;
+    arbiter.image = versionAt[moment];
     save()
   }
 }
@@ -137,8 +137,8 @@ inline FinishSave() {
 
 /* Durable before it is announced; what was committed up to it may be told outside from now on [P1]. */
 inline save() {
-  if :: told < now_ -> told = now_ :: else fi;
-  arbiter.saved = now_;
+  if :: told < moment -> told = moment :: else fi;
+  arbiter.saved = moment;
   arbiter.saving = NONE
 }
 

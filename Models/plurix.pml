@@ -30,6 +30,9 @@
 #define COUNTER(time) ((time) % SPAN)
 #define EPOCH(time) ((time) / SPAN)
 #define NONE 15
+#if TIMES > 12 || EPOCHS > 3 || COMMITS > 3 || NODES < 2 || NODES > 3
+#error the sets of times and the lists of steps end at these bounds
+#endif
 /* Sets of times */
 #define BIT(time) (1 << (time))
 #define UPTO(time) ((2 << (time)) - 1)
@@ -37,9 +40,9 @@
 #define ALL (BIT(TIMES) - 1)
 
 /* ---- History, and what the network carries of it ---- */
-unsigned committed : 12;   /* commits whose records were sent */
+unsigned committed : 12;      /* commits whose records were sent */
 byte versionAt[TIMES];        /* the page's version in the state at a time: itself when that commit changed the page */
-byte opened[EPOCHS];          /* the time at which an epoch was opened, NONE before: later commits of others are undone */
+byte opened[EPOCHS];          /* the time at which an epoch was opened, NONE before */
 unsigned told : 4;            /* the newest time whose effects left the cluster */
 unsigned crashes : 3;
 unsigned kills : 2;
@@ -110,11 +113,11 @@ typedef Arbiter {
 }
 Arbiter arbiter;
 
-/* Used within one step only. (Spin's breadth-first search, which finds shortest counterexamples, allows no hidden ones.) */
+/* Used within one step only. (Spin's breadth-first search, for shortest counterexamples, has none hidden.) */
 #ifndef SCRATCH
 #define SCRATCH hidden byte
 #endif
-SCRATCH n, m, cutoff, count, now_;
+SCRATCH one, other, counter, amount, cutoff, moment;
 
 /* ---- A step for each node, pair of nodes, counter ---- */
 #if NODES == 2
@@ -140,43 +143,46 @@ SCRATCH n, m, cutoff, count, now_;
 #include "transactions.pml"
 #include "pages.pml"
 #include "epochs.pml"
+#include "broken.pml"
 
-/* ---- The cluster ---- */
+#if EPOCHS > 2
+#define ENTRANCES EACH(Enter1) EACH(Enter2)
+#else
+#define ENTRANCES EACH(Enter1)
+#endif
+
+/* ---- The cluster: any step that is possible, again and again ---- */
 active proctype cluster() {
   d_step { start() }
 end: /* the bounds may leave nothing to do */
   do
   :: atomic {
-  if
-  EACH(CommitPage) EACH(CommitElsewhere) EACH(Apply) PAIRS(Grant)
-  EACH(Accept) EACH(Evict)
-  SAVES
-  EACH(Crash) EACH(NoticeDeath) JOINS
-  :: Poll() EACH(Answer) OPENINGS EACH(Enter1)
-#if EPOCHS > 2
-  EACH(Enter2)
-#endif
-  :: Kill()
+       if
+       EACH(CommitPage) EACH(CommitElsewhere) EACH(Apply) PAIRS(Grant)
+       EACH(Accept) EACH(Evict) SAVES
+       EACH(Crash) EACH(NoticeDeath) JOINS
+       :: Poll() EACH(Answer) OPENINGS ENTRANCES
+       :: Kill()
 #ifdef PRESSURE
-  EACH(GiveUpPreImages)
+       EACH(GiveUpPreImages)
 #endif
 #ifdef READ_SETS
-  EACH(Read) EACH(Abandon)
+       EACH(Read) EACH(Abandon)
 #endif
 #ifdef STRICT_READS
-  EACH(AskStrict) EACH(AnswerStrict) EACH(ReadStrict)
+       EACH(AskStrict) EACH(AnswerStrict) EACH(ReadStrict)
 #endif
 #if defined(NO_TOKEN_NUMBER) || defined(NO_INCARNATION)
-  EACH(TakeAgain)
+       EACH(TakeAgain)
 #endif
 #ifdef NO_JOIN_NONCE
-  EACH(JoinAgain)
+       EACH(JoinAgain)
 #endif
 #ifdef NO_DECISION_FIRST
-  EACH(AnnounceUndecided)
+       EACH(AnnounceUndecided)
 #endif
-  fi;
-  d_step { endStep() }
-  }
+       fi;
+       d_step { endStep() }
+     }
   od
 }

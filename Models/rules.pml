@@ -9,7 +9,7 @@
 #define OUTPUT_AT_COMMIT(time) skip
 #endif
 
-/* P4: who has answered a poll stands still until the epoch is open (also: gives up no pre-image for lack of memory) … */
+/* P4: who has answered a poll stands still until the epoch is open, and gives up no pre-image for lack of memory … */
 #ifdef NO_STANDSTILL
 #define RUNNING(i) (node[i].isAlive)
 #else

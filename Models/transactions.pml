@@ -7,14 +7,14 @@
 inline CommitPage(i) {
   d_step {
     CAN_COMMIT(i) && node[i].copy != NONE ->
-    now_ = TIME(node[i].epoch, COUNTER(node[i].applied) + 1);
-    printf("node %d commits the page at %d.%d\n", i, EPOCH(now_), COUNTER(now_));
-    RULE(13, !(committed & BIT(now_)));
+    moment = TIME(node[i].epoch, COUNTER(node[i].applied) + 1);
+    printf("node %d commits the page at %d.%d\n", i, EPOCH(moment), COUNTER(moment));
+    RULE(13, !(committed & BIT(moment)));
     RULE(17, node[i].copy == versionAt[node[i].applied]);
-    committed = committed | BIT(now_);
-    versionAt[now_] = now_;
+    committed = committed | BIT(moment);
+    versionAt[moment] = moment;
     KEEP(i, node[i].copy);
-    node[i].copy = now_;
+    node[i].copy = moment;
     node[i].mustKeep = 1;
     finishCommit(i)
   }
@@ -24,11 +24,11 @@ inline CommitPage(i) {
 inline CommitElsewhere(i) {
   d_step {
     CAN_COMMIT(i) ->
-    now_ = TIME(node[i].epoch, COUNTER(node[i].applied) + 1);
-    printf("node %d commits elsewhere at %d.%d\n", i, EPOCH(now_), COUNTER(now_));
-    RULE(13, !(committed & BIT(now_)));
-    committed = committed | BIT(now_);
-    versionAt[now_] = versionAt[node[i].applied];
+    moment = TIME(node[i].epoch, COUNTER(node[i].applied) + 1);
+    printf("node %d commits elsewhere at %d.%d\n", i, EPOCH(moment), COUNTER(moment));
+    RULE(13, !(committed & BIT(moment)));
+    committed = committed | BIT(moment);
+    versionAt[moment] = versionAt[node[i].applied];
     finishCommit(i)
   }
 }
@@ -38,8 +38,8 @@ inline finishCommit(i) {
   RULE(18, node[i].read == NONE || node[i].read == versionAt[node[i].applied]);
   node[i].read = NONE; node[i].isForgotten = 0;
 #endif
-  node[i].applied = now_;
-  OUTPUT_AT_COMMIT(now_)
+  node[i].applied = moment;
+  OUTPUT_AT_COMMIT(moment)
 }
 
 /* The next commit of this epoch's line is received and applied: the page that it names is invalid. */
@@ -53,21 +53,21 @@ inline finishCommit(i) {
 inline Apply(i) {
   d_step {
     RUNNING(i) && COUNTER(node[i].applied) < COMMITS && CAN_APPLY(i, NEXT_RECORD(i)) ->
-    now_ = NEXT_RECORD(i);
-    printf("node %d applies %d.%d\n", i, EPOCH(now_), COUNTER(now_));
+    moment = NEXT_RECORD(i);
+    printf("node %d applies %d.%d\n", i, EPOCH(moment), COUNTER(moment));
     if
-    :: INVALIDATES(now_) ->
+    :: INVALIDATES(moment) ->
 #ifdef READ_SETS
        if :: !node[i].isForgotten -> node[i].read = NONE :: else fi;
 #endif
        if
-       :: node[i].copy != NONE -> KEEP(i, node[i].copy); loseCopy(i); node[i].askedAt = now_
+       :: node[i].copy != NONE -> KEEP(i, node[i].copy); loseCopy(i); node[i].askedAt = moment
        :: else
        fi;
-       node[i].floor = now_
+       node[i].floor = moment
     :: else
     fi;
-    node[i].applied = now_
+    node[i].applied = moment
   }
 }
 
@@ -78,14 +78,14 @@ inline Grant(i, j) {
   d_step {
     RUNNING(i) && node[i].hasToken && node[j].isAlive && node[j].epoch <= node[i].epoch ->
     printf("node %d grants the token to %d\n", i, j);
-    now_ = TOKEN_TIME(i);
+    moment = TOKEN_TIME(i);
     if
-    :: node[j].epoch == node[i].epoch -> node[j].hasToken = 1; node[j].tokenTime = now_
-    :: node[j].epoch < node[i].epoch && node[i].epoch == 1 -> node[j].offer1 = now_
-    :: else -> node[j].offer2 = now_
+    :: node[j].epoch == node[i].epoch -> node[j].hasToken = 1; node[j].tokenTime = moment
+    :: node[j].epoch < node[i].epoch && node[i].epoch == 1 -> node[j].offer1 = moment
+    :: else -> node[j].offer2 = moment
     fi;
 #ifdef OLD_GRANTS
-    node[j].grant = now_; node[j].grantEpoch = node[i].epoch;
+    node[j].grant = moment; node[j].grantEpoch = node[i].epoch;
 #endif
 #ifndef NO_IDENTICAL_GRANT
     node[i].hasToken = 0; node[i].tokenTime = 0
@@ -136,46 +136,6 @@ inline ReadStrict(i) {
     RULE(2, COUNTER(node[i].strictFrom) <= COUNTER(node[i].applied) &&
             LINE(node[i].epoch, COUNTER(node[i].strictFrom)) == node[i].strictFrom);
     node[i].strictFrom = NONE; node[i].strictTime = NONE
-  }
-}
-#endif
-
-/* ---- Steps that only broken rules allow ---- */
-#ifdef OLD_GRANTS
-#ifdef NO_INCARNATION
-#define MAY_TAKE_AGAIN(i) (node[i].isReborn)
-#else
-#define MAY_TAKE_AGAIN(i) (1)
-#endif
-/* P14, P15: a grant that was taken before is taken again, by its target or the target's next incarnation. */
-inline TakeAgain(i) {
-  d_step {
-    RUNNING(i) && node[i].grant != NONE && node[i].grantEpoch == node[i].epoch && !node[i].hasToken && MAY_TAKE_AGAIN(i) ->
-    printf("node %d takes an old grant\n", i);
-    node[i].hasToken = 1; node[i].tokenTime = node[i].grant
-  }
-}
-#endif
-#ifdef NO_JOIN_NONCE
-/* P15: a booting node believes the answer to an earlier boot. */
-inline JoinAgain(i) {
-  d_step {
-    !node[i].isAlive && node[i].grant == 0 && node[i].grantEpoch == 0 ->
-    printf("node %d joins by an old answer\n", i);
-    node[i].isAlive = 1; node[i].copy = NONE; node[i].hasToken = 1
-  }
-}
-#endif
-#ifdef NO_DECISION_FIRST
-/* P16: the record is sent before the commit is decided, and the transaction is undone. */
-inline AnnounceUndecided(i) {
-  d_step {
-    CAN_COMMIT(i) ->
-    now_ = TIME(node[i].epoch, COUNTER(node[i].applied) + 1);
-    printf("node %d announces %d.%d and aborts\n", i, EPOCH(now_), COUNTER(now_));
-    RULE(13, !(committed & BIT(now_)));
-    committed = committed | BIT(now_);
-    versionAt[now_] = versionAt[node[i].applied]
   }
 }
 #endif
