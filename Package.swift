@@ -25,7 +25,7 @@ let package = Package(
         .target(name: "Devices", swiftSettings: pure),
 
         .target(name: "History", dependencies: ["Wire"]),
-        .target(name: "Simulation", dependencies: ["Wire", "Protocol"], swiftSettings: pure),
+        .target(name: "Simulation", dependencies: ["Wire", "Protocol", "History"], swiftSettings: pure),
         .target(
             name: "Control",
             dependencies: [
@@ -57,7 +57,7 @@ let package = Package(
         .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: pure),
         .testTarget(name: "ProgramsTests", dependencies: ["Programs"], swiftSettings: pure),
         .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: pure),
+        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "History"], swiftSettings: pure),
         .testTarget(name: "HistoryTests", dependencies: ["History", "Wire"]),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
         .testTarget(name: "SegmentTests", dependencies: ["Segment"]),

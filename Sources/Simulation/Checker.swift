@@ -23,12 +23,14 @@ final class Checker {
     /// Commit times that wrote a page, ascending.
     private var writers: [[UInt64]]
     /// The commit that made a stamp visible.
-    private var commitOfStamp: [UInt64: UInt64] = [:]
+    private(set) var commitOfStamp: [UInt64: UInt64] = [:]
     /// Opening time of each epoch that was opened, ascending by epoch.
     private(set) var openings: [(epoch: UInt32, time: UInt64)] = [(1, 0)]
     private(set) var newestSaved = GlobalTime.zero
     private var leftCluster: [UInt64] = []
     private(set) var undone = 0
+    /// Makes a history, when somebody wants one.
+    var teller: HistoryTeller?
 
     init(sharedPages: Int) { writers = [[UInt64]](repeating: [], count: sharedPages) }
 
@@ -165,6 +167,7 @@ final class Checker {
             fail("saved \(describe(time.raw)) does not follow \(describe(newestSaved.raw))")
         }
         newestSaved = max(newestSaved, time)
+        teller?.saved(newestSaved)
         for index in image.indices {
             let page = PageNumber(UInt32(index))
             let expected = lastWriter(of: page, at: time.raw)

@@ -5,6 +5,7 @@ import Wire
 final class SimulatedNode {
     let station: Station
     let workload: Workload
+    private let limits: Scenario.Memory
     var core: NodeCore
     var memory: NodeMemory
     var isAlive = false
@@ -38,6 +39,7 @@ final class SimulatedNode {
         var pages: [PageNumber]
         var position = 0
         var hasWritten = false
+        let begun: UInt64
         var resumeAt: UInt64
         var reads: [Access] = []
         var writes: [Access] = []
@@ -45,21 +47,22 @@ final class SimulatedNode {
     }
 
     init(station: Station, module: BootModule, workload: Workload, think: (low: UInt64, high: UInt64), tuning: Tuning,
-         random: Generator) {
+         limits: Scenario.Memory, random: Generator) {
+        self.limits = limits
         self.station = station
         self.workload = workload
         self.think = think
         self.random = random
-        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: 4096,
-                        logEntries: 1024, logWords: 1 << 15, tuning: tuning)
+        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: limits.preImages,
+                        logEntries: limits.logEntries, logWords: limits.logWords, tuning: tuning)
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
                             maximumFrameBytes: Int(module.maximumFrameBytes))
     }
 
     /// A boot: everything that was in memory is gone, and the clock begins anew.
     func boot(_ module: BootModule, tuning: Tuning, now: UInt64) {
-        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: 4096,
-                        logEntries: 1024, logWords: 1 << 15, tuning: tuning)
+        core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: limits.preImages,
+                        logEntries: limits.logEntries, logWords: limits.logWords, tuning: tuning)
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
                             maximumFrameBytes: Int(module.maximumFrameBytes))
         isAlive = true
@@ -126,7 +129,7 @@ final class SimulatedNode {
         }
         guard nextAt <= now, core.begin(now: clock(now), &memory) else { return false }
         memory.finish()
-        var next = RunningStep(step: nil, pages: [Layout.control(station)], resumeAt: now)
+        var next = RunningStep(step: nil, pages: [Layout.control(station)], begun: now, resumeAt: now)
         if !isHeapKnown {
             next.step = core.isPrimary ? .makeHeap : .waitForHeap
         } else if random.chance(150) {
@@ -214,6 +217,7 @@ final class SimulatedNode {
                 commits += 1
                 lastCommitAt = now
             }
+            checker.tell(current, of: self, .committed(time), now: now)
             outputs.append(time)
             memory.finish()
             runningStep = nil
@@ -223,7 +227,10 @@ final class SimulatedNode {
     }
 
     private func abort(_ now: UInt64, _ checker: Checker) {
-        if let current = runningStep { checker.checkSnapshot(current.reads, "aborted n\(station.number)") }
+        if let current = runningStep {
+            checker.checkSnapshot(current.reads, "aborted n\(station.number)")
+            checker.tell(current, of: self, .aborted, now: now)
+        }
         memory.finish()
         core.abort(isConflict: true)
         aborts += 1

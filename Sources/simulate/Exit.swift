@@ -1,6 +1,13 @@
 import Glibc
 
 extension Simulate {
+    /// Writes a file; false when that is not possible.
+    static func write(_ bytes: [UInt8], to path: String) -> Bool {
+        guard let file = fopen(path, "w") else { return false }
+        let isWritten = fwrite(bytes, 1, bytes.count, file) == bytes.count
+        return fclose(file) == 0 && isWritten
+    }
+
     /// Ends the process with a code of sysexits.h, after what was printed has gone out.
     static func exit(with code: Int32) -> Never {
         fflush(nil)

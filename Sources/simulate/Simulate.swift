@@ -1,7 +1,8 @@
 import Simulation
 import Wire
 
-/// `simulate SEED` replays one seed, with `--trace` frame by frame; `simulate` runs a batch of fresh seeds.
+/// `simulate SEED` replays one seed, with `--trace` frame by frame, with `--history` into a file for `plurix check`;
+/// `simulate` runs a batch of fresh seeds.
 @main
 struct Simulate {
     private var seed: UInt64?
@@ -11,6 +12,7 @@ struct Simulate {
     private var trouble = Trouble.all
     private var isTraced = false
     private var showsFrames = false
+    private var history: String?
 
     static func main() {
         var command = Simulate()
@@ -20,6 +22,7 @@ struct Simulate {
 
     private static let usage = """
         usage: simulate [SEED] [--count N] [--first SEED] [--nodes 1...8] [--trouble BITS] [--trace] [--frames]
+                        [--history FILE]
         """
 
     private mutating func parse(_ words: ArraySlice<String>) {
@@ -39,6 +42,9 @@ struct Simulate {
                 nodes = Int(value)
             case "--trace": isTraced = true
             case "--frames": showsFrames = true
+            case "--history":
+                guard let path = words.popFirst() else { Self.stop("--history takes a file") }
+                history = path
             default:
                 guard let value = UInt64(word) else { Self.stop("'\(word)' is no seed: a seed is a number") }
                 seed = value
@@ -53,7 +59,16 @@ struct Simulate {
     }
 
     private func replay(_ seed: UInt64) {
+        if let history { return tell(seed, history) }
         let verdict = Simulation.run(seed: seed, trouble: trouble, nodes: nodes, log: isTraced ? { print($0) } : nil)
+        print(verdict.description)
+        if !verdict.isSound { Self.exit(with: 1) }
+    }
+
+    /// Replays a seed and writes its history, for plurix check.
+    private func tell(_ seed: UInt64, _ path: String) {
+        let (verdict, file) = Simulation.history(seed: seed, trouble: trouble, nodes: nodes)
+        guard Self.write(file, to: path) else { Self.stop("\(path) cannot be written") }
         print(verdict.description)
         if !verdict.isSound { Self.exit(with: 1) }
     }
