@@ -6,7 +6,7 @@ enum ArgumentOrder {
     /// Options that take the next argument as their value. `ArgumentOrderTests` compares the list with the commands.
     static let valued: Set<String> = [
         "--name", "--nodes", "--nic", "--memory", "--shared", "--accel", "--connect", "--mtu", "--image", "--key-file",
-        "--timeout",
+        "--timeout", "--history",
     ]
 
     static func arranged(_ arguments: [String]) -> [String] {

@@ -13,8 +13,7 @@ struct Check: ParsableCommand {
             printed.
             """)
 
-    @Flag(help: "Print the verdict as JSON.")
-    var json = false
+    @OptionGroup var common: CommonOptions
 
     @Argument(help: "The history.", completion: .file())
     var file: String
@@ -23,7 +22,7 @@ struct Check: ParsableCommand {
         try checkReadable(file, "the history")
         let history = try read()
         let verdict = Checker.check(history)
-        if json {
+        if common.json {
             try Terminal.show(json: VerdictReport(verdict, history))
         } else {
             for line in verdict.lines(history) { Terminal.show(line) }

@@ -1,0 +1,124 @@
+import Control
+import Foundation
+import Testing
+
+extension LiveTests {
+    /// What real machines tell of their transactions, and the verdict on it.
+    @Suite(.serialized) struct HistoryTests {
+        private struct Verdict: Decodable {
+            struct Violation: Decodable {
+                var sentence: String
+                var transactions: [String]
+            }
+
+            var right: Bool
+            var transactions: Int
+            var writers: Int
+            var undone: Int
+            var smallest: Violation?
+        }
+
+        private func check(_ file: String, _ cluster: LiveCluster) async throws -> (Int32, Verdict) {
+            let outcome = try await cluster.plurix(["check", "--json", file])
+            try #require(outcome.status == 0 || outcome.status == 70, "\(outcome.complaint)")
+            return (outcome.status, try outcome.decoded())
+        }
+
+        private func expectRight(_ file: String, _ cluster: LiveCluster) async throws {
+            let (status, verdict) = try await check(file, cluster)
+            #expect(status == 0, "\(verdict.smallest?.sentence ?? "")")
+            #expect(verdict.right && verdict.writers > 100)
+        }
+
+        @Test func bankKeepsWhatTheMemoryPromises() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                let file = cluster.base + "/bank.history"
+                _ = try await cluster.run("bank", "--history", file)
+                try await expectRight(file, cluster)
+                try await expectSpoiltOnesAreFound(file, cluster)
+                // Nothing is left of it, and nothing is recorded any more.
+                _ = try await cluster.run("counter", "10")
+                let left = try FileManager.default.contentsOfDirectory(atPath: cluster.directory)
+                    .filter { $0.hasSuffix(".history") }
+                #expect(left.count == 3)
+                for name in left {
+                    #expect(FileManager.default.contents(atPath: "\(cluster.directory)/\(name)")?.isEmpty == true)
+                }
+            }
+        }
+
+        private func expectSpoiltOnesAreFound(_ file: String, _ cluster: LiveCluster) async throws {
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            let lines = text.split(separator: "\n")
+            let spoilt = cluster.base + "/spoilt.history"
+            let commits = lines.filter { $0.contains(#""event":"commit""#) }
+            // A writer in the middle is gone.
+            let middle = try #require(commits[commits.count / 2].firstMatch(of: /"transaction":"([^"]+)"/)).1
+            try lines.filter { !$0.contains("\"transaction\":\"\(middle)\"") }.map { $0 + "\n" }.joined()
+                .write(toFile: spoilt, atomically: true, encoding: .utf8)
+            let (status, verdict) = try await check(spoilt, cluster)
+            #expect(status == 70 && verdict.smallest?.transactions.isEmpty == false)
+            // The file ends too early.
+            try text.dropLast(20).write(toFile: spoilt, atomically: true, encoding: .utf8)
+            let cut = try await cluster.plurix(["check", spoilt])
+            #expect(cut.status == 65)
+            #expect(cut.complaint.contains("line \(lines.count), column"))
+        }
+
+        @Test func aHistoryThatCannotBeWrittenIsRefused() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                let outcome = try await cluster.plurix(["run", "bank", "--history", "/nowhere/bank.history"])
+                #expect(outcome.status == 65)
+                #expect(outcome.complaint.contains("/nowhere/bank.history"))
+            }
+        }
+
+        @Test func theArbiterIsKilledWhileNodesTell() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                let file = cluster.base + "/bank.history"
+                async let bank = cluster.run("bank", "--transfers", "4000", "--history", file)
+                try await Task.sleep(for: .milliseconds(400))
+                let arbiter = try await cluster.status().processes.arbiter
+                kill(try #require(arbiter), SIGKILL)
+                #expect(try await bank.result["violations"] == .integer(0))
+                try await expectRight(file, cluster)
+            }
+        }
+
+        /// Everything at once: nodes are paused, cut off, added and killed while frames are lost, doubled and late.
+        @Test func chaosBreaksNoPromise() async throws {
+            try await LiveCluster.with("--nodes", "4") { cluster in
+                let text = cluster.base + "/text"
+                let words = (0..<20_000).map { number in
+                    String(repeating: String("abcdefg".dropFirst(number % 7)), count: 1 + number * number % 7)
+                }
+                try words.joined(separator: " ").write(toFile: text, atomically: true, encoding: .utf8)
+                for (round, program) in [["bank", "--transfers", "5000"], ["wordcount", text]].enumerated() {
+                    let file = cluster.base + "/chaos.history"
+                    async let outcome = cluster.plurix(["run"] + program + ["--history", file])
+                    try await disturb(cluster, victim: "n\(round + 3)")
+                    let status = try await outcome.status
+                    #expect(status == 0 || status == 69)
+                    try await expectRight(file, cluster)
+                }
+            }
+        }
+
+        private func disturb(_ cluster: LiveCluster, victim: String) async throws {
+            func pause() async throws { try await Task.sleep(for: .milliseconds(300)) }
+            try await pause()
+            try await cluster.plurix("net", "loss", "2%")
+            try await cluster.plurix("net", "duplicate", "5%")
+            try await cluster.plurix("net", "delay", "100us", "500us")
+            try await pause()
+            try await cluster.plurix("pause", "n2")
+            try await pause()
+            try await cluster.plurix("resume", "n2")
+            try await cluster.plurix("net", "cut", "n1", "n2")
+            try await pause()
+            try await cluster.plurix("net", "heal")
+            try await cluster.plurix("kill", victim)
+            try await cluster.plurix("add")
+        }
+    }
+}
