@@ -50,6 +50,9 @@ inline forgetIrrelevant(i) {
   if
   :: node[i].epoch < arbiter.epoch && node[i].isAlive ->
      node[i].kept = node[i].kept & UPTO(opened[arbiter.epoch]);
+#ifdef PAST_RESTS
+     node[i].replies = 0; node[i].askedAt = 0; node[i].hasToken = 0; node[i].tokenTime = 0; node[i].isFrozen = 0;
+#endif
      if :: node[i].copy != NONE && node[i].copy > opened[arbiter.epoch] -> node[i].mustKeep = 0 :: else fi
   :: else
   fi;

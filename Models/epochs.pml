@@ -172,11 +172,11 @@ inline Enter(i, e) {
   node[i].offer2 = (e == 2 -> NONE : node[i].offer2)
 }
 inline Enter1(i) {
-  d_step { node[i].isAlive && node[i].epoch < 1 && EPOCHS > 1 && opened[EPOCHS > 1] != NONE -> Enter(i, 1) }
+  d_step { MAY_ENTER(i, 1) -> Enter(i, 1) }
 }
 #if EPOCHS > 2
 inline Enter2(i) {
-  d_step { node[i].isAlive && node[i].epoch < 2 && opened[2] != NONE -> Enter(i, 2) }
+  d_step { MAY_ENTER(i, 2) -> Enter(i, 2) }
 }
 #endif
 

@@ -9,7 +9,7 @@ inline loseCopy(i) {
   FRESH_REQUEST(i)
 }
 
-#define IS_ASKING(i) (node[i].isAlive && node[i].copy == NONE)
+#define IS_ASKING(i) (ACTS(i) && node[i].copy == NONE)
 
 #define CAN_SERVE(j, i) \
   (RUNNING(j) && node[j].copy != NONE && SAME_EPOCH(node[i].epoch, node[j].epoch) && LATE_ENOUGH(node[j].applied, i))
@@ -68,7 +68,7 @@ inline Accept(i) {
 /* A copy is dropped whose version is saved, or that another node committed and no answer to a poll has named. */
 inline Evict(i) {
   d_step {
-    node[i].isAlive && node[i].copy != NONE && (!MUST_KEEP(i) || node[i].copy <= arbiter.saved) ->
+    ACTS(i) && node[i].copy != NONE && (!MUST_KEEP(i) || node[i].copy <= arbiter.saved) ->
     printf("node %d drops its copy\n", i);
     loseCopy(i);
     FLOOR_AFTER_LOSS(i);

@@ -30,7 +30,7 @@
 #define COUNTER(time) ((time) % SPAN)
 #define EPOCH(time) ((time) / SPAN)
 #define NONE 15
-#if TIMES > 12 || EPOCHS > 3 || COMMITS > 3 || NODES < 2 || NODES > 3
+#if TIMES > 12 || EPOCHS < 2 || EPOCHS > 3 || COMMITS > 3 || NODES < 2 || NODES > 3
 #error the sets of times and the lists of steps end at these bounds
 #endif
 /* Sets of times */
@@ -54,10 +54,8 @@ unsigned pressed : 2;
 #if EPOCHS > 2
 #define LINE(e, c) ((e) > 1 && (c) > COUNTER(opened[2]) -> TIME(2, c) : \
                     ((e) > 0 && (c) > COUNTER(opened[1]) -> TIME(1, c) : TIME(0, c)))
-#elif EPOCHS > 1
-#define LINE(e, c) ((e) > 0 && (c) > COUNTER(opened[1]) -> TIME(1, c) : TIME(0, c))
 #else
-#define LINE(e, c) TIME(0, c)
+#define LINE(e, c) ((e) > 0 && (c) > COUNTER(opened[1]) -> TIME(1, c) : TIME(0, c))
 #endif
 
 /* Whether there is such a commit, or it is the beginning. */
@@ -99,6 +97,16 @@ typedef Node {
 }
 Node node[NODES];
 #define HELD(i) (node[i].kept | (node[i].copy == NONE -> 0 : BIT(node[i].copy)))
+
+/* A node in an epoch that is over sees nothing of the new one. So whatever it does there it could as well have done
+   before: with PAST_RESTS it only does it before, which leaves out states but nothing that any node can come to. */
+#ifdef PAST_RESTS
+#define ACTS(i) (node[i].isAlive && node[i].epoch == arbiter.epoch)
+#define MAY_ENTER(i, e) (node[i].isAlive && node[i].epoch < (e) && arbiter.epoch == (e))
+#else
+#define ACTS(i) (node[i].isAlive)
+#define MAY_ENTER(i, e) (node[i].isAlive && node[i].epoch < (e) && opened[e] != NONE)
+#endif
 
 /* ---- The arbiter ----
    What it has applied is not kept: it is any time from the saved one to the newest commit of its line, chosen anew

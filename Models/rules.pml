@@ -11,9 +11,9 @@
 
 /* P4: who has answered a poll stands still until the epoch is open, and gives up no pre-image for lack of memory … */
 #ifdef NO_STANDSTILL
-#define RUNNING(i) (node[i].isAlive)
+#define RUNNING(i) (ACTS(i))
 #else
-#define RUNNING(i) (node[i].isAlive && !node[i].isFrozen)
+#define RUNNING(i) (ACTS(i) && !node[i].isFrozen)
 #endif
 /* … and keeps what its answer named until that is saved. */
 #ifdef NO_PLEDGE

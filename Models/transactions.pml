@@ -97,7 +97,7 @@ inline Grant(i, j) {
 /* A transaction reads the page; it ends by a commit, by a conflict (Apply), by an epoch, or of itself. */
 inline Read(i) {
   d_step {
-    node[i].isAlive && node[i].copy != NONE && node[i].read == NONE ->
+    ACTS(i) && node[i].copy != NONE && node[i].read == NONE ->
     printf("node %d reads version %d\n", i, node[i].copy);
     node[i].read = node[i].copy
   }
