@@ -27,6 +27,15 @@ struct ArbiterStore: ArbiterWorld {
     var frames = PageFrames()
     var events: [ArbiterEvent] = []
     private var random: Generator
+    /// So many more facts reach the disk, then the process is killed, in the middle of whatever it does.
+    var factsUntilDeath: Int?
+    private(set) var isDead = false
+
+    private mutating func isWritten() -> Bool {
+        if factsUntilDeath == 0 { isDead = true }
+        factsUntilDeath = factsUntilDeath.map { max(0, $0 - 1) }
+        return !isDead
+    }
 
     init(disk: ArbiterDisk, maximumFrameBytes: Int, random: Generator) {
         self.disk = disk
@@ -35,6 +44,7 @@ struct ArbiterStore: ArbiterWorld {
     }
 
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        guard !isDead else { return false }
         precondition(byteCount <= maximumFrameBytes, "a frame fits the link")
         outbox.append(makeFrame(byteCount, fill))
         return true
@@ -42,6 +52,7 @@ struct ArbiterStore: ArbiterWorld {
 
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
                            _ fill: (inout MutableRawSpan) -> Void) -> Bool {
+        guard !isDead else { return false }
         precondition(byteCount <= maximumFrameBytes, "a frame fits the link")
         outbox.append(makeFrame(byteCount, fill) { bytes in
             if let handle = content.handle { return frames.emit(handle, content, at: target, into: &bytes) }
@@ -61,6 +72,7 @@ struct ArbiterStore: ArbiterWorld {
     mutating func discard(_ handle: FrameHandle) { frames.give(handle) }
 
     mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) {
+        guard isWritten() else { return }
         for page in pages {
             disk.image[Int(page.page.index)] = frames[page.handle]
             disk.state.imageVersions[Int(page.page.index)] = page.version
@@ -71,6 +83,7 @@ struct ArbiterStore: ArbiterWorld {
     }
 
     mutating func persist(_ fact: ArbiterFact) {
+        guard isWritten() else { return }
         switch fact {
         case .incarnation(let number): disk.state.incarnation = number
         case .polled(let epoch): disk.state.polledEpoch = epoch

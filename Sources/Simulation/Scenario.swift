@@ -17,8 +17,10 @@ public struct Trouble: OptionSet, Sendable {
     public static let ghosts = Trouble(rawValue: 256)
     /// Frames with flipped bits, and frames of others played again.
     public static let hostility = Trouble(rawValue: 512)
+    /// Disasters upon disasters, and little memory for the past.
+    public static let siege = Trouble(rawValue: 1024)
     public static let none: Trouble = []
-    public static let all = Trouble(rawValue: 1023)
+    public static let all = Trouble(rawValue: 2047)
 }
 
 /// One entry of the fault script.
@@ -56,8 +58,20 @@ struct Scenario {
     var ghostPerMille = 0
     var hostilePerMille = 0
     var evictionPerMille = 0
+    /// How often an event of the arbiter may be its last.
+    var suddenDeathPerMille = 0
     var think: (low: UInt64, high: UInt64)
     var script: [(time: UInt64, fault: Fault)] = []
+    var memory = Memory()
+
+    /// How much of the past stations remember.
+    struct Memory {
+        var logEntries = 1024
+        var logWords = 1 << 15
+        var preImages = 4096
+        var arbiterLogEntries = 4096
+        var arbiterLogWords = 1 << 16
+    }
 
     static let second: UInt64 = 1_000_000_000
     static let millisecond: UInt64 = 1_000_000
@@ -86,20 +100,41 @@ struct Scenario {
         if trouble.contains(.ghosts) && random.chance(400) { ghostPerMille = 1 + random.below(15) }
         if trouble.contains(.hostility) && random.chance(300) { hostilePerMille = 1 + random.below(20) }
         if trouble.contains(.eviction) && random.chance(500) { evictionPerMille = random.below(200) }
-        writeScript(&random, trouble)
+        if trouble.contains(.siege) && random.chance(400) {
+            shrinkMemory(&random)
+            if trouble.contains(.arbiterKills) && random.chance(500) { suddenDeathPerMille = 1 + random.below(10) }
+            writeScript(&random, trouble, isSiege: true)
+        } else {
+            writeScript(&random, trouble, isSiege: false)
+        }
+    }
+
+    private mutating func shrinkMemory(_ random: inout Generator) {
+        guard random.chance(500) else { return }
+        memory.logEntries = 128 << random.below(3)
+        memory.logWords = 2048 << random.below(3)
+        memory.preImages = 2 << random.below(10)
+        memory.arbiterLogEntries = memory.logEntries << random.below(3)
+        memory.arbiterLogWords = memory.logWords << random.below(3)
     }
 
     /// The time at which the faults stop.
     private(set) var calm: UInt64 = 0
 
-    private mutating func writeScript(_ random: inout Generator, _ trouble: Trouble) {
-        let length = random.between(300 * Self.millisecond, 2 * Self.second)
+    private mutating func writeScript(_ random: inout Generator, _ trouble: Trouble, isSiege: Bool) {
+        let longest = isSiege ? Self.second : 2 * Self.second
+        let length = random.between(300 * Self.millisecond, longest)
         for node in 0..<nodes {
             let isLate = node > 0 && random.chance(300)
             script.append((isLate ? random.below(Int(length)).asTime : random.between(0, 2 * Self.millisecond), .boot(node)))
         }
-        let disasters = trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills]) ? 0 : random.below(random.chance(300) ? 16 : 6)
-        for _ in 0..<disasters { addDisaster(&random, trouble, at: random.between(20 * Self.millisecond, length)) }
+        let canFail = !trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills])
+        let disasters = !canFail ? 0 : isSiege ? 5 + random.below(35) : random.below(random.chance(300) ? 16 : 6)
+        for _ in 0..<disasters {
+            let time = random.between(20 * Self.millisecond, length)
+            if isSiege && random.chance(250) { addInterruptedPoll(&random, at: time) }
+            addDisaster(&random, trouble, at: time)
+        }
         calm = length
         script.append((calm, .calm))
         script.sort { $0.time < $1.time }
@@ -154,6 +189,17 @@ struct Scenario {
             script.append((moment + random.between(10, 200) * Self.millisecond, .boot(other)))
         }
         script.append((moment + random.between(1, 1500) * Self.millisecond, .heal))
+    }
+
+    /// The arbiter is killed while it opens an epoch, or just before or after.
+    private mutating func addInterruptedPoll(_ random: inout Generator, at time: UInt64) {
+        let node = random.below(nodes)
+        script.append((time, .crash(node)))
+        script.append((time, .report(node)))
+        let killed = time + random.between(0, 30 * Self.millisecond)
+        script.append((killed, .killArbiter))
+        script.append((killed + random.between(1, 60) * Self.millisecond, .startArbiter))
+        script.append((time + random.between(1, 120) * Self.millisecond, .boot(node)))
     }
 
     /// Cuts the segment in two, or one way only.

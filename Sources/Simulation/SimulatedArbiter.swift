@@ -12,25 +12,27 @@ final class SimulatedArbiter {
     var diary: [String] = []
     /// Why epochs were begun, since the last look.
     var polls: [ArbiterNotice.Reason] = []
+    private let memory: Scenario.Memory
     private var random: Generator
 
-    init(sharedPages: Int, maximumFrameBytes: Int, random: Generator) {
+    init(sharedPages: Int, maximumFrameBytes: Int, memory: Scenario.Memory, random: Generator) {
+        self.memory = memory
         var random = random
         store = ArbiterStore(disk: ArbiterDisk(sharedPages: sharedPages), maximumFrameBytes: maximumFrameBytes,
                              random: random.split())
-        core = Self.makeCore(store, nonce: random.next())
+        core = Self.makeCore(store, memory, nonce: random.next())
         self.random = random
     }
 
-    private static func makeCore(_ store: ArbiterStore, nonce: UInt64) -> Arbiter {
+    private static func makeCore(_ store: ArbiterStore, _ memory: Scenario.Memory, nonce: UInt64) -> Arbiter {
         Arbiter(cluster: Simulation.cluster, key: Simulation.key, build: Simulation.build, state: store.disk.state,
-                nonce: nonce, logEntries: 4096, logWords: 1 << 16)
+                nonce: nonce, logEntries: memory.arbiterLogEntries, logWords: memory.arbiterLogWords)
     }
 
     /// Starts from the disk alone.
     func boot(now: UInt64, _ checker: Checker) {
         store = ArbiterStore(disk: store.disk, maximumFrameBytes: store.maximumFrameBytes, random: random.split())
-        core = Self.makeCore(store, nonce: random.next())
+        core = Self.makeCore(store, memory, nonce: random.next())
         isAlive = true
         pausedUntil = 0
         ring = []

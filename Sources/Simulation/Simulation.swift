@@ -52,10 +52,11 @@ public final class Simulation {
             let node = Station(UInt8(index + 1))
             nodes.append(SimulatedNode(
                 station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload, think: scenario.think,
-                tuning: Tuning(), random: random.split()))
+                tuning: Tuning(), limits: scenario.memory, random: random.split()))
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
-                                   maximumFrameBytes: Int(scenario.maximumFrameBytes), random: random.split())
+                                   maximumFrameBytes: Int(scenario.maximumFrameBytes), memory: scenario.memory,
+                                   random: random.split())
         for entry in scenario.script { queue.insert(.fault(entry.fault), at: entry.time) }
     }
 
@@ -94,6 +95,7 @@ public final class Simulation {
             }
             count(frame, station)
             let bytes = frame.bytes
+            threatenArbiter()
             arbiter.core.receive(bytes.span.bytes, now: now, &arbiter.store)
             finish(arbiterAt: now)
         } else {
@@ -126,6 +128,7 @@ public final class Simulation {
         if station == Station.arbiter.number {
             guard arbiter.isAlive, arbiter.wakeGeneration == generation else { return }
             if arbiter.pausedUntil > now { return }
+            threatenArbiter()
             arbiter.core.tick(now: now, &arbiter.store)
             finish(arbiterAt: now)
         } else {
@@ -177,7 +180,18 @@ public final class Simulation {
         }
     }
 
+    /// An arbiter may be killed at any moment: also between two facts of one event.
+    private func threatenArbiter() {
+        guard scenario.suddenDeathPerMille > 0, phase == .faults, random.chance(scenario.suddenDeathPerMille) else { return }
+        arbiter.store.factsUntilDeath = random.below(3)
+    }
+
     func finish(arbiterAt time: UInt64) {
+        if arbiter.store.isDead && arbiter.isAlive {
+            if let log { log("\(now) FAULT the arbiter dies in the middle of an event") }
+            queue.insert(.fault(.startArbiter), at: now + random.between(1, 60) * Scenario.millisecond)
+            arbiter.kill()
+        }
         arbiter.follow(checker)
         for reason in arbiter.polls {
             // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
@@ -192,6 +206,7 @@ public final class Simulation {
         }
         arbiter.store.outbox.removeAll(keepingCapacity: true)
         arbiter.wakeGeneration += 1
+        guard arbiter.isAlive else { return }
         if arbiter.core.deadline != .max {
             queue.insert(.wake(Station.arbiter.number, generation: arbiter.wakeGeneration),
                          at: max(arbiter.core.deadline, now + 1_000))
