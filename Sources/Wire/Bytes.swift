@@ -1,5 +1,5 @@
 // Little-endian loads and stores on spans. This is the one place in Wire that uses unchecked loads: each is guarded by
-// a bounds check of the span itself, and every bit pattern is a valid integer, so no load can produce a bad value.
+// a bounds check of the span itself, or where that is said of its caller, and every bit pattern is a valid integer, so no load can produce a bad value.
 
 extension RawSpan {
     /// The integer at `offset`, little-endian. Traps when it does not lie inside the span.
@@ -7,6 +7,13 @@ extension RawSpan {
     public func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
         // Safe: bounds-checked by the span; integers have no invalid bit patterns.
         Value(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self))
+    }
+
+    /// The eight bytes at `offset`, little-endian, for inner loops. The caller has checked that they lie inside.
+    @inline(__always)
+    func loadUnchecked(at offset: Int) -> UInt64 {
+        // Safe: bounds are the caller's duty; integers have no invalid bit patterns.
+        UInt64(littleEndian: unsafe unsafeLoadUnaligned(fromUncheckedByteOffset: offset, as: UInt64.self))
     }
 }
 

@@ -1,7 +1,10 @@
 /// SipHash-2-4 with 128 bits of output: the frames' message authentication code.
 ///
 /// Aumasson and Bernstein, “SipHash: a fast short-input PRF” (2012), the 128-bit variant of the reference code;
-/// checked against its published vectors. Chosen because it needs no SSE and about 4 instructions a byte.
+/// checked against its published vectors. Chosen because it needs no SSE, no nonce that must never repeat, and about 4
+/// instructions a byte. VMAC-128, which multiplies, was written and measured beside it: a third of the instructions for a
+/// page, and yet a remote page fault took 15 µs more under QEMU's emulation, where wide products and carries are dear and
+/// additions, rotations and exclusive-ors are nearly free.
 public struct SipHash {
     private var v0, v1, v2, v3: UInt64
     private var length: UInt64 = 0
@@ -50,16 +53,44 @@ public struct SipHash {
     /// Takes in eight bytes, given as a little-endian word.
     @inline(__always)
     public mutating func absorb(_ word: UInt64) {
+        mix(word)
+        length &+= 8
+    }
+
+    @inline(__always)
+    private mutating func mix(_ word: UInt64) {
         v3 ^= word
         round()
         round()
         v0 ^= word
-        length &+= 8
+    }
+
+    /// Takes in as many runs of 64 bytes as there are from `start` on; returns where they end. A page is nearly all of
+    /// this: straight code, because under emulation each jump makes the processor's state go to memory and back.
+    private mutating func absorbRuns(_ bytes: RawSpan, from start: Int) -> Int {
+        precondition(start >= 0, "a start inside of its bytes")
+        var hash = self
+        var offset = start
+        let end = bytes.byteCount &- 64
+        while offset <= end {
+            hash.mix(bytes.loadUnchecked(at: offset))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 8))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 16))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 24))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 32))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 40))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 48))
+            hash.mix(bytes.loadUnchecked(at: offset &+ 56))
+            offset &+= 64
+        }
+        self = hash
+        length &+= UInt64(offset &- start)
+        return offset
     }
 
     /// Takes in the whole words of `range` and returns the tag; the tail of up to seven bytes closes the hash.
     public mutating func finish(_ bytes: RawSpan, from start: Int) -> Tag {
-        var offset = start
+        var offset = absorbRuns(bytes, from: start)
         let end = bytes.byteCount
         while offset &+ 8 <= end {
             absorb(bytes.load(UInt64.self, at: offset))
