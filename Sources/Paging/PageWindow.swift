@@ -110,11 +110,23 @@ public struct PageWindow<Hardware: PagingHardware> {
     private func isAccessed(_ slot: UInt64) -> Bool { PageTableEntry(bits: hardware.load(slot)).isAccessed }
 
     private func harvestLeaf(_ leaf: Int, _ body: (Int) -> Void) {
-        for index in 0..<Self.entriesPerTable where takeAccessed(leaves[leaf] + UInt64(index) * 8) {
-            let page = leaf * Self.entriesPerTable + index
-            hardware.invalidate(address(of: page))
-            body(page)
+        let table = leaves[leaf]
+        for first in stride(from: 0, to: Self.entriesPerTable, by: 8) where isAnyAccessed(table + UInt64(first) * 8) {
+            for index in first..<first + 8 where takeAccessed(table + UInt64(index) * 8) {
+                let page = leaf * Self.entriesPerTable + index
+                hardware.invalidate(address(of: page))
+                body(page)
+            }
         }
+    }
+
+    /// Whether one of the eight entries from `slot` on was touched: most of a table was not, and is passed over quickly.
+    @inline(__always)
+    private func isAnyAccessed(_ slot: UInt64) -> Bool {
+        let low = hardware.load(slot) | hardware.load(slot &+ 8) | hardware.load(slot &+ 16) | hardware.load(slot &+ 24)
+        let high = hardware.load(slot &+ 32) | hardware.load(slot &+ 40) | hardware.load(slot &+ 48)
+            | hardware.load(slot &+ 56)
+        return PageTableEntry(bits: low | high).isAccessed
     }
 
     @inline(__always)
