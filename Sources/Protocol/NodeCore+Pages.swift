@@ -39,10 +39,20 @@ extension NodeCore {
         ask(slot, count: count, now, &world)
     }
 
-    private func freeFetch() -> Int? { fetches.firstIndex { $0.state == .idle } }
+    private mutating func freeFetch() -> Int? {
+        if let slot = fetches.firstIndex(where: { $0.state == .idle }) { return slot }
+        guard fetches.count < Self.maximumFetches else { return nil }
+        fetches.append(Fetch())
+        return fetches.count - 1
+    }
+
+    /// Drops free slots from the end. Not while the slots are being gone through.
+    private mutating func trimFetches() {
+        while let last = fetches.last, last.state == .idle { fetches.removeLast() }
+    }
 
     /// A free slot for the page `count` behind `first`, if that has the same owner and is worth fetching.
-    private func wantsAhead(_ first: PageNumber, _ count: Int) -> Int? {
+    private mutating func wantsAhead(_ first: PageNumber, _ count: Int) -> Int? {
         let index = Int(first.index) + count
         guard index < pages.count, !pages[index].isPresent, pages[index].owner == pages[Int(first.index)].owner,
             !fetches.contains(where: { $0.state != .idle && Int($0.page.index) == index })
@@ -113,6 +123,7 @@ extension NodeCore {
             if fetches[slot].version > applied { hearOf(fetches[slot].version.counter, from: header.sender, at: now) }
             fetches[slot].state = .waiting
             settle(slot, now, &world)
+            trimFetches()
         }
         return true
     }
@@ -139,6 +150,7 @@ extension NodeCore {
     /// Applied time has moved: pages that came from a later time may be due.
     mutating func settleFetches<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         for slot in fetches.indices where fetches[slot].state == .waiting { settle(slot, now, &world) }
+        trimFetches()
     }
 
     mutating func receivePageAbsent<World: NodeWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
@@ -149,6 +161,7 @@ extension NodeCore {
         }) else { return true }
         guard fetches[slot].isDemand else {
             release(slot, &world)
+            trimFetches()
             return true
         }
         if fetches[slot].target != .arbiter {
@@ -166,6 +179,7 @@ extension NodeCore {
     /// Gives every outstanding request up; the programs that wait ask again.
     mutating func cancelFetches<World: NodeWorld & ~Copyable>(_ world: inout World) {
         for slot in fetches.indices where fetches[slot].state != .idle { release(slot, &world) }
+        trimFetches()
     }
 
     /// Requests whose time is up: demanded pages are asked for again, read-ahead is forgotten.
@@ -180,6 +194,7 @@ extension NodeCore {
             fetches[slot].missing = 0
             ask(slot, count: 1, now, &world)
         }
+        trimFetches()
     }
 
     // MARK: Others' requests

@@ -39,6 +39,7 @@ public struct NodeCore: ~Copyable, Sendable {
     var pages: [PageRecord]
     var log: CommitLog
     var preImages: PreImages
+    /// Up to the last one in use: every event looks through them.
     var fetches: [Fetch]
     var laterRequests: [PageRequest] = []
     var token = Token()
@@ -111,7 +112,8 @@ public struct NodeCore: ~Copyable, Sendable {
         pages = [PageRecord](repeating: PageRecord(), count: Int(module.sharedPages))
         log = CommitLog(entries: logEntries, words: logWords)
         preImages = PreImages(capacity: preImageLimit)
-        fetches = [Fetch](repeating: Fetch(), count: 32)
+        fetches = []
+        fetches.reserveCapacity(Self.maximumFetches)
         transaction = Transaction(writes: [UInt32](repeating: 0, count: writeLimit))
         nonce = module.nonce
         join.nonce = module.nonce
@@ -119,6 +121,8 @@ public struct NodeCore: ~Copyable, Sendable {
     }
 
     static let maximumLaterRequests = 16
+    /// Pages under way: two windows of read-ahead.
+    static let maximumFetches = 32
 
     public var station: Station { endpoint.station }
     public var sharedPages: Int { pages.count }
