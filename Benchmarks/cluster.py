@@ -4,7 +4,7 @@ import json, os, secrets, shutil, signal, socket, struct, subprocess, sys, tempf
 
 LIMIT = 180  # seconds for one QEMU
 COUNTED = "-icount shift=0,sleep=on -rtc base=2024-01-01,clock=vm -seed 1".split()
-DEVICES = {"virtio": "virtio-net-pci,disable-legacy=on,ioeventfd=off", "rtl8139": "rtl8139"}
+DEVICES = {"virtio": "virtio-net-pci,disable-legacy=on", "rtl8139": "rtl8139"}  # as MachineDefinition.swift
 SHARED_MEBIBYTES = 64
 MEMORY_MEBIBYTES = 64
 ARBITER = 0xF0

@@ -76,7 +76,7 @@ def goals(result):
         add("page served while computing / idle", nic, middle("served_by_busy", "over_idle"), 3)
         if "peer" not in result:
             continue
-        peers = [value for value in result["peer"].values() if isinstance(value, dict)]
+        peers = list(result["peer"].values())
         best = lambda pick, least=True: (min if least else max)(pick(p) for p in peers)
         at = lambda nodes, group, key: lambda p: p[f"nodes_{nodes}"][group][key]["median"]
         counter = lambda nodes: max(best(at(nodes, name, "ops_per_s"), False)
