@@ -130,10 +130,8 @@ c_code {
     memcpy(&now.node[b], saved, sizeof(saved));
   }
   static void orderNodes(void) {
-    orderPair(0, 1);
-    if (sizeof(now.node) / sizeof(now.node[0]) > 2) {
-      orderPair(1, 2);
-      orderPair(0, 1);
-    }
+    int nodes = sizeof(now.node) / sizeof(now.node[0]);
+    for (int sorted = nodes - 1; sorted > 0; sorted--)
+      for (int lower = 0; lower < sorted; lower++) orderPair(lower, lower + 1);
   }
 }

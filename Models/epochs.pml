@@ -94,11 +94,6 @@ inline Answer(i) {
   }
 }
 
-#if NODES == 2
-#define CLAIMED (node[0].claims | node[1].claims)
-#else
-#define CLAIMED (node[0].claims | node[1].claims | node[2].claims)
-#endif
 #define VERSION(c) versionAt[ARBITER_TIME(c)]
 #define CAN_PRODUCE(c) (VERSION(c) == arbiter.image || (CLAIMED & BIT(VERSION(c))))
 
@@ -198,12 +193,7 @@ inline Kill() {
 }
 
 /* ---- Steps with every counter ---- */
-#if NODES == 2
-#define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1)
-#define JOINS_AT(c) :: Join(c, 0) :: Join(c, 1)
-#else
-#define OPENINGS_AT(c) :: Open(c) :: OpenFor(c, 0) :: OpenFor(c, 1) :: OpenFor(c, 2)
-#define JOINS_AT(c) :: Join(c, 0) :: Join(c, 1) :: Join(c, 2)
-#endif
+#define OPENINGS_AT(c) :: Open(c) AT(OpenFor, c)
+#define JOINS_AT(c) AT(Join, c)
 #define OPENINGS EACH_COUNTER(OPENINGS_AT)
 #define JOINS EACH_COUNTER(JOINS_AT)

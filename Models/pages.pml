@@ -142,11 +142,7 @@ inline save() {
   arbiter.saving = NONE
 }
 
-#if NODES == 2
-#define SAVES_AT(c) :: SaveElsewhere(c) :: SaveFrom(c, 0) :: SaveFrom(c, 1)
-#else
-#define SAVES_AT(c) :: SaveElsewhere(c) :: SaveFrom(c, 0) :: SaveFrom(c, 1) :: SaveFrom(c, 2)
-#endif
+#define SAVES_AT(c) :: SaveElsewhere(c) AT(SaveFrom, c)
 #ifdef SAVE_IN_STEPS
 #define SAVES EACH_COUNTER(SAVES_AT) :: FinishSave()
 #else

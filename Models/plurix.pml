@@ -30,7 +30,7 @@
 #define COUNTER(time) ((time) % SPAN)
 #define EPOCH(time) ((time) / SPAN)
 #define NONE 15
-#if TIMES > 12 || EPOCHS < 2 || EPOCHS > 3 || COMMITS > 3 || NODES < 2 || NODES > 3
+#if TIMES > 12 || EPOCHS < 2 || EPOCHS > 3 || COMMITS > 3 || NODES < 2 || NODES > 4
 #error the sets of times and the lists of steps end at these bounds
 #endif
 /* Sets of times */
@@ -128,14 +128,28 @@ Arbiter arbiter;
 SCRATCH one, other, counter, amount, cutoff, moment;
 
 /* ---- A step for each node, pair of nodes, counter ---- */
+#define EACH_OF_2(Act) :: Act(0) :: Act(1)
+#define PAIRS_OF_2(Act) :: Act(0, 1) :: Act(1, 0)
+#define AT_2(Act, c) :: Act(c, 0) :: Act(c, 1)
 #if NODES == 2
-#define EACH(Act) :: Act(0) :: Act(1)
-#define PAIRS(Act) :: Act(0, 1) :: Act(1, 0)
+#define EACH(Act) EACH_OF_2(Act)
+#define PAIRS(Act) PAIRS_OF_2(Act)
+#define AT(Act, c) AT_2(Act, c)
 #define MEMBERS (node[0].isMember + node[1].isMember)
-#else
-#define EACH(Act) :: Act(0) :: Act(1) :: Act(2)
-#define PAIRS(Act) :: Act(0, 1) :: Act(1, 0) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1)
+#define CLAIMED (node[0].claims | node[1].claims)
+#elif NODES == 3
+#define EACH(Act) EACH_OF_2(Act) :: Act(2)
+#define PAIRS(Act) PAIRS_OF_2(Act) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1)
+#define AT(Act, c) AT_2(Act, c) :: Act(c, 2)
 #define MEMBERS (node[0].isMember + node[1].isMember + node[2].isMember)
+#define CLAIMED (node[0].claims | node[1].claims | node[2].claims)
+#else
+#define EACH(Act) EACH_OF_2(Act) :: Act(2) :: Act(3)
+#define PAIRS(Act) PAIRS_OF_2(Act) :: Act(0, 2) :: Act(2, 0) :: Act(1, 2) :: Act(2, 1) \
+                   :: Act(0, 3) :: Act(3, 0) :: Act(1, 3) :: Act(3, 1) :: Act(2, 3) :: Act(3, 2)
+#define AT(Act, c) AT_2(Act, c) :: Act(c, 2) :: Act(c, 3)
+#define MEMBERS (node[0].isMember + node[1].isMember + node[2].isMember + node[3].isMember)
+#define CLAIMED (node[0].claims | node[1].claims | node[2].claims | node[3].claims)
 #endif
 
 #if COMMITS == 1
