@@ -35,14 +35,16 @@ extension Nucleus {
 
     /// Brings a page, with more behind it when pages were asked for in order.
     private func fetch(_ page: Int) {
-        ahead = page == lastFault + 1 ? min(max(2 * ahead, 1), Limits.maximumRequestPages - 1) : 0
-        lastFault = page
         let number = PageNumber(UInt32(page))
+        // A program that reads faster than pages come faults on those that are under way; that breaks no order.
+        if !core.isUnderWay(number) {
+            ahead = page == nextInOrder ? min(max(2 * ahead, 1), Limits.maximumRequestPages - 1) : 0
+            nextInOrder = page + ahead + 1
+        }
         while !core.isPresent(number) && !core.isDoomed {
             core.fetch(number, ahead: ahead, now: Machine.nanoseconds(), &world)
             if !core.isPresent(number) { waitForEvent() }
         }
-        lastFault = page + ahead
     }
 
     /// Makes room for a shadow. What is here but not saved goes when the arbiter has it; a transaction that fills the

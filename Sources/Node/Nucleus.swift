@@ -25,8 +25,8 @@ final class Nucleus {
     var attempt: UInt64 = 0
     /// Steps of programs that were committed: what programs are told as their node's commits.
     var stepCommits: UInt64 = 0
-    /// For read-ahead: the page that faulted last and how many to fetch with the next in order.
-    var lastFault = -2
+    /// For read-ahead: the page behind those that were asked for last, and how many were asked for beyond the first.
+    var nextInOrder = -1
     var ahead = 0
     /// When the timer will interrupt.
     var timerAt: UInt64 = 0

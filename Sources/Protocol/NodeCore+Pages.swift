@@ -4,6 +4,9 @@ extension NodeCore {
     /// Whether a valid copy of the page is here.
     public func isPresent(_ page: PageNumber) -> Bool { pages[Int(page.index)].isPresent }
 
+    /// Whether the page was asked for and has not come yet.
+    public func isUnderWay(_ page: PageNumber) -> Bool { fetches.contains { $0.state != .idle && $0.page == page } }
+
     /// The commit that made the copy that is here, or the newest known one.
     public func version(of page: PageNumber) -> GlobalTime { pages[Int(page.index)].version }
 
