@@ -55,6 +55,9 @@ extension Nucleus {
     }
 
     private func recordHistory(_ command: Wire.Command) {
+        guard sharedPages <= Limits.maximumRecordedPages else {
+            return core.reply(command.identifier, .refused, time: core.applied, &world)
+        }
         if command.argument == 0 {
             world.history = nil
         } else if world.history != nil {

@@ -23,6 +23,9 @@ public enum Limits {
     public static let grantPages = 128
     /// Bytes of a command's payload: a page and the head that the kernel's form of a command has.
     public static let commandBytes = 4096 + 64
+    /// Pages of a shared memory whose transactions can be recorded: the recorder's table of versions (8 bytes a page)
+    /// takes a quarter of the nucleus heap.
+    public static let maximumRecordedPages = 65_536
     /// Global time: bits of the counter; the epoch has the other 20.
     public static let counterBits: UInt64 = 44
     public static let maximumCounter: UInt64 = (1 << 44) - 1

@@ -32,10 +32,16 @@ actor HistoryRecording {
     /// An arbiter that is away so long does not come back.
     private static let patience = Duration.seconds(15)
 
-    /// - Throws: `.input` when the file cannot be written.
+    /// - Throws: `.input` when the file cannot be written, `.usage` when the shared memory is too large for it.
     init(_ cluster: ClusterHandle, to path: String) throws(Failure) {
         self.cluster = cluster
         self.path = path
+        let limit = Limits.maximumRecordedPages * Limits.pageBytes >> 20
+        guard cluster.description.sharedPages <= Limits.maximumRecordedPages else {
+            throw Failure(
+                .usage, "--history needs a cluster with at most --shared \(limit); this one has"
+                    + " \(cluster.description.sharedMebibytes)")
+        }
         let directory = (path as NSString).deletingLastPathComponent
         var isDirectory: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
