@@ -42,6 +42,38 @@ extension Arbiter {
     /// Begins a round when there is something new and none is under way.
     mutating func beginSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard saving == nil, polling == nil, applied > saved, now >= saveAt else { return }
+        collect(keeping: nil, now, &world)
+    }
+
+    /// Aims at a newer time than the round under way: a version that it wants was overwritten meanwhile and given up by
+    /// who had it, for want of memory. What has arrived and is still the newest is kept.
+    private mutating func aimAnew<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
+        let old = saving
+        saving = nil
+        collect(keeping: old, now, &world)
+    }
+
+    private mutating func collect<World: ArbiterWorld & ~Copyable>(keeping old: Saving?, _ now: UInt64,
+                                                                   _ world: inout World) {
+        let needs = currentNeeds()
+        var kept: [Saving.Need] = []
+        for need in old?.needs ?? [] {
+            guard let handle = need.handle else { continue }
+            if need.state == .here && latest[Int(need.page.index)].version == need.version {
+                kept.append(need)
+            } else {
+                world.discard(handle)
+            }
+        }
+        let missing = needs.filter { need in !kept.contains { $0.page == need.page } }
+        saving = Saving(time: applied, needs: kept + missing, begun: kept.count, startedAt: old?.startedAt ?? now,
+                        remaining: missing.count)
+        askForNeeds(now, &world)
+        finishSave(now, &world)
+    }
+
+    /// The newest version of every page that was changed since the saved time.
+    private func currentNeeds() -> [Saving.Need] {
         var pages: [PageNumber] = []
         var counter = saved.counter + 1
         while counter <= applied.counter {
@@ -56,13 +88,10 @@ extension Arbiter {
             }
             counter += 1
         }
-        let needs = pages.map { page in
+        return pages.map { page in
             let record = latest[Int(page.index)]
             return Saving.Need(page: page, version: record.version, holder: holder(of: page, record))
         }
-        saving = Saving(time: applied, needs: needs, startedAt: now, remaining: needs.count)
-        askForNeeds(now, &world)
-        finishSave(now, &world)
     }
 
     /// Who has the version: who answered so at the last poll, else its committer.
@@ -100,6 +129,10 @@ extension Arbiter {
             beginPoll(.pageMissing(need.page), now, &world)
         }
     }
+
+    /// Tries after which a version that is not the newest any more is not asked for again.
+    static let triesWhenRefused = 2
+    static let triesUntilOverwritten = 10
 
     /// Tries after which a page version that is needed for saving is suspected to be lost: about a second.
     static let triesUntilLost = 20
@@ -144,10 +177,19 @@ extension Arbiter {
     mutating func retrySave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard polling == nil else { return }
         guard let current = saving else { return beginSave(now, &world) }
+        if current.needs.contains(where: { isGivenUp($0, now) }) { return aimAnew(now, &world) }
         for place in current.needs.indices.prefix(current.begun)
         where current.needs[place].state == .asked && current.needs[place].deadline <= now && polling == nil {
             ask(place, now, &world)
         }
+    }
+
+    /// Whether a version is wanted that is not the newest any more, and that its holder says it has not: it asked everyone
+    /// after that, in vain. A holder that says nothing is given more time; the frames may have been lost.
+    private func isGivenUp(_ need: Saving.Need, _ now: UInt64) -> Bool {
+        guard need.state == .asked, need.deadline <= now, latest[Int(need.page.index)].version > need.version
+        else { return false }
+        return need.tries >= (need.isRefused ? Self.triesWhenRefused : Self.triesUntilOverwritten)
     }
 
     private mutating func finishSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

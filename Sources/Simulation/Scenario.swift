@@ -104,6 +104,8 @@ struct Scenario {
             shrinkMemory(&random)
             if trouble.contains(.arbiterKills) && random.chance(500) { suddenDeathPerMille = 1 + random.below(10) }
             writeScript(&random, trouble, isSiege: true)
+        } else if trouble.contains([.siege, .partitions, .crashes]) && nodes > 2 && random.chance(80) {
+            writeLongSleep(&random)
         } else {
             writeScript(&random, trouble, isSiege: false)
         }
@@ -173,13 +175,38 @@ struct Scenario {
         }
     }
 
-    /// One node is alone for a long time, perhaps with the token, while the others go through epochs.
-    private mutating func addSleeper(_ random: inout Generator, _ node: Int, at time: UInt64) {
+    /// One node is alone, perhaps with the token, for so long that the arbiter opens two epochs without it.
+    private mutating func writeLongSleep(_ random: inout Generator) {
+        for node in 0..<nodes { script.append((random.between(0, 2 * Self.millisecond), .boot(node))) }
+        let sleeper = random.below(nodes)
+        let start = random.between(100, 400) * Self.millisecond
+        isolate(sleeper, at: start)
+        let other = (sleeper + 1 + random.below(nodes - 1)) % nodes
+        var moment = start
+        for _ in 0..<2 {
+            moment += random.between(1, 300) * Self.millisecond
+            script.append((moment, .crash(other)))
+            script.append((moment, .report(other)))
+            moment += 2100 * Self.millisecond
+            script.append((moment, .boot(other)))
+        }
+        script.append((moment + random.between(1, 500) * Self.millisecond, .heal))
+        calm = moment + 600 * Self.millisecond
+        script.append((calm, .calm))
+        script.sort { $0.time < $1.time }
+    }
+
+    private mutating func isolate(_ node: Int, at time: UInt64) {
         let sleeper = UInt8(node + 1)
         for station in (1...nodes).map({ UInt8($0) }) + [Station.arbiter.number] where station != sleeper {
             script.append((time, .cut(sleeper, station)))
             script.append((time, .cut(station, sleeper)))
         }
+    }
+
+    /// One node is alone for a long time, perhaps with the token, while the others go through epochs.
+    private mutating func addSleeper(_ random: inout Generator, _ node: Int, at time: UInt64) {
+        isolate(node, at: time)
         var moment = time
         for _ in 0..<3 {
             let other = (node + 1 + random.below(nodes - 1)) % nodes
