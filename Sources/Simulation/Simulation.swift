@@ -95,7 +95,8 @@ public final class Simulation {
             }
             count(frame, station)
             let bytes = frame.bytes
-            threatenArbiter()
+            let isJoin = bytes.count > 17 && bytes[17] <= FrameHeader.Kind.joinRefusal.rawValue
+            threatenArbiter(isJoin ? 10 : 1)
             arbiter.core.receive(bytes.span.bytes, now: now, &arbiter.store)
             finish(arbiterAt: now)
         } else {
@@ -128,7 +129,7 @@ public final class Simulation {
         if station == Station.arbiter.number {
             guard arbiter.isAlive, arbiter.wakeGeneration == generation else { return }
             if arbiter.pausedUntil > now { return }
-            threatenArbiter()
+            threatenArbiter(1)
             arbiter.core.tick(now: now, &arbiter.store)
             finish(arbiterAt: now)
         } else {
@@ -181,8 +182,9 @@ public final class Simulation {
     }
 
     /// An arbiter may be killed at any moment: also between two facts of one event.
-    private func threatenArbiter() {
-        guard scenario.suddenDeathPerMille > 0, phase == .faults, random.chance(scenario.suddenDeathPerMille) else { return }
+    func threatenArbiter(_ likelihood: Int) {
+        let perMille = min(500, likelihood * scenario.suddenDeathPerMille)
+        guard perMille > 0, phase == .faults, random.chance(perMille) else { return }
         arbiter.store.factsUntilDeath = random.below(3)
     }
 

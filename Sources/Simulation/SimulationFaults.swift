@@ -9,6 +9,7 @@ extension Simulation {
         case .boot(let index): boot(nodes[index])
         case .report(let index):
             guard !nodes[index].isAlive, arbiter.isAlive, arbiter.pausedUntil <= now else { return }
+            threatenArbiter(100)
             arbiter.core.died(nodes[index].station, now: now, &arbiter.store)
             finish(arbiterAt: now)
         case .pause(let index, let length): pause(nodes[index], length)
