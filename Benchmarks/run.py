@@ -2,6 +2,7 @@
 """Boots nodes, has them measure themselves, and prints what came of it. See README.md."""
 import argparse, json, os, signal, statistics, subprocess, sys, tempfile
 
+sys.dont_write_bytecode = True  # nothing is written outside of .build
 import figures
 from cluster import COUNTED, Cluster, Trouble
 
@@ -66,7 +67,7 @@ def measure_peer(o):
 
 
 def run_peer(o, command, work):
-    """The peer takes its link to be lossless and waits for ever when the host is busy and a frame is lost: tried again."""
+    """The peer takes its link to be lossless: when the host is busy and a frame is lost it waits for ever, and is run again."""
     file = os.path.join(work, "result.json")
     for _ in range(PEER_TRIES):
         if subprocess.run([*command, "--work", work, "--output", file], stdout=subprocess.DEVNULL).returncode == 0:
