@@ -9,10 +9,23 @@ extension Nucleus {
     func poll() {
         keepReserve()
         world.card.acknowledgeInterrupt()
-        while receiveOne() {}
-        let now = Machine.nanoseconds()
-        if now >= core.deadline { core.tick(now: now, &world) }
+        var isMore = true
+        while isMore {
+            isMore = receiveSome()
+            let now = Machine.nanoseconds()
+            if now >= core.deadline { core.tick(now: now, &world) }
+        }
     }
+
+    /// Handles the frames that wait, a ring full at most, so that a flood does not hold up what is due.
+    private func receiveSome() -> Bool {
+        for _ in 0..<Self.longestBurst {
+            guard receiveOne() else { return false }
+        }
+        return true
+    }
+
+    private static let longestBurst = 128
 
     /// Handles one frame. It is copied out of the ring first: answering it needs the card.
     func receiveOne() -> Bool {
@@ -65,11 +78,7 @@ extension Nucleus {
     /// Makes that many frames free, by dropping copies that others can produce; false when it cannot.
     func freeFrames(_ wanted: Int) -> Bool {
         while world.memory.frames.count < wanted {
-            guard let page = world.memory.nextVictim({ core.canEvict(PageNumber(UInt32($0))) }) else {
-                guard core.preImageCount > 0 else { return false }
-                core.releasePreImage(&world)
-                continue
-            }
+            guard let page = world.memory.nextVictim({ core.canEvict(PageNumber(UInt32($0))) }) else { return false }
             core.evicted(PageNumber(UInt32(page)))
             world.memory.discard(world.memory.remove(page))
         }

@@ -17,6 +17,7 @@ extension Nucleus {
     /// A program has touched a page of the window that is not here, is read-only, or was taken from it because its
     /// transaction is doomed. Returns when the access can be repeated.
     func pageFault(_ address: UInt64, _ errorCode: UInt64, _ frame: UnsafeMutablePointer<TrapFrame>) {
+        guard MemoryMap.dataWindow.contains(address) else { programTrap(frame) }
         let page = Int((address - MemoryMap.dataWindow.lowerBound) / FramePool.frameBytes)
         guard page < sharedPages else { programTrap(frame) }
         let isWrite = errorCode & PageFaultBits.write != 0
@@ -42,6 +43,7 @@ extension Nucleus {
             nextInOrder = page + ahead + 1
         }
         while !core.isPresent(number) && !core.isDoomed {
+            if world.memory.frames.count < Self.fewestFrames { waitForFrames() }
             core.fetch(number, ahead: ahead, now: Machine.nanoseconds(), &world)
             if !core.isPresent(number) { waitForEvent() }
         }
@@ -54,10 +56,15 @@ extension Nucleus {
         let end = Machine.nanoseconds() + Self.memoryPatience
         while !freeFrames(Self.frameReserve) {
             if core.isDoomed { return }
-            guard Machine.nanoseconds() < end else { Machine.abort(AbortCode.tooLarge) }
+            // While the arbiter is away the node stands still rather than lose what is not saved.
+            let isOwnFault = core.saved >= core.applied || world.memory.writeCount > world.memory.writeLimit / 2
+            guard Machine.nanoseconds() < end || !isOwnFault else { Machine.abort(AbortCode.tooLarge) }
             waitForEvent()
         }
     }
+
+    /// Fewer free frames than this do not suffice for a page and the tables above it.
+    private static let fewestFrames = 8
 
     /// How long the arbiter's saving is waited for when memory is short.
     private static let memoryPatience: UInt64 = 2_000_000_000

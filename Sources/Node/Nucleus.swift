@@ -21,6 +21,8 @@ final class Nucleus {
     var outcome = StepOutcome.wait
     var commandError: CommandError? = nil
     var failure = JobFailure("no failure")
+    /// What the running program is told of its node.
+    var readings = NodeReadings(commits: 0, aborts: 0, pagesFetched: 0, nanoseconds: 0)
     /// How often the current step has abandoned itself.
     var attempt: UInt64 = 0
     /// Steps of programs that were committed: what programs are told as their node's commits.
@@ -49,10 +51,10 @@ final class Nucleus {
         SharedMemory(base: UInt(MemoryMap.dataWindow.lowerBound), pageCount: UInt32(sharedPages))
     }
 
-    /// What a program is told of its node.
-    var programReadings: NodeReadings {
-        NodeReadings(commits: stepCommits, aborts: core.counters.aborts,
-                     pagesFetched: core.counters.pagesFetched, nanoseconds: Machine.nanoseconds())
+    /// Takes the readings that a program is told, before it is entered: the clock belongs to the nucleus.
+    func takeReadings(now: UInt64) {
+        readings = NodeReadings(commits: stepCommits, aborts: core.counters.aborts,
+                                pagesFetched: core.counters.pagesFetched, nanoseconds: now)
     }
 }
 

@@ -44,7 +44,7 @@ extension Nucleus {
             case AbortCode.conflict:
                 undoForConflict()
             case AbortCode.tooLarge:
-                failure = JobFailure("the transaction is larger than the node's memory: use a larger --memory")
+                failure = Self.transactionTooLarge
                 _ = undo()
                 return .trapped
             default:
@@ -52,6 +52,10 @@ extension Nucleus {
                 return .trapped
             }
         }
+    }
+
+    private static var transactionTooLarge: JobFailure {
+        JobFailure("transactionTooLarge: it needs more than the node's memory: give plurix up a larger --memory")
     }
 
     private func isGivenUp(_ outcome: StepOutcome) -> Bool {
@@ -62,9 +66,14 @@ extension Nucleus {
     }
 
     func begin() {
-        while !core.begin(now: Machine.nanoseconds(), &world) { waitForEvent() }
+        while !core.begin(now: Machine.nanoseconds(), &world) {
+            if case .refused = core.phase { Machine.die() }
+            waitForEvent()
+        }
+        let now = Machine.nanoseconds()
+        takeReadings(now: now)
         world.memory.begin()
-        world.history?.beginTransaction(now: Machine.nanoseconds())
+        world.history?.beginTransaction(now: now)
         Machine.resetArena()
         armTimer()
     }
@@ -108,13 +117,13 @@ extension Nucleus {
     switch nucleus.body {
     case .step:
         nucleus.outcome = JobRunner<ProgramTable>.runStep(memory, node: node, attempt: nucleus.attempt,
-                                                          readings: nucleus.programReadings)
+                                                          readings: nucleus.readings)
     case .command:
         nucleus.commandError = performCommand(memory, nucleus)
     case .register:
         register(memory, node, nucleus)
     case .recordFailure:
-        JobRunner<ProgramTable>.recordFailure(memory, node: node, nucleus.failure, readings: nucleus.programReadings)
+        JobRunner<ProgramTable>.recordFailure(memory, node: node, nucleus.failure, readings: nucleus.readings)
     case .measure:
         nucleus.benchmark?.body(memory)
     }
@@ -135,7 +144,7 @@ private func performCommand(_ memory: SharedMemory, _ nucleus: Nucleus) -> Comma
 /// does it.
 private func register(_ memory: SharedMemory, _ node: UInt32, _ nucleus: Nucleus) {
     if Root(memory) == nil { SystemLayout.initialise(memory) }
-    let readings = nucleus.programReadings
+    let readings = nucleus.readings
     let incarnation = UInt64(nucleus.core.endpoint.incarnation)
     if NodeEntry(of: node, in: memory)?.incarnation == incarnation { return }
     NodeEntry(node: node, incarnation: incarnation, joinMicroseconds: readings.nanoseconds / 1000,

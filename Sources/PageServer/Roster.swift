@@ -67,14 +67,15 @@ struct Roster {
             guard let state = state(number, member, arbiter, image, refusals, now) else { return nil }
             let counters = member.counters
             let entry = NodeEntry(of: UInt32(number), in: image)
-            let isEntryCurrent = entry?.incarnation == UInt64(member.incarnation)
+            // The report tells the time at which the entry was committed; the entry itself, one just before.
+            let isReported = counters.joinNanoseconds > 0
             return NodeReport(
                 number: number, state: state, incarnation: member.incarnation, commitTime: member.applied.raw,
                 commits: counters.commits, aborts: counters.aborts, pagesFetched: counters.pagesFetched,
                 framesSent: counters.framesSent, framesReceived: counters.framesReceived,
                 framesRejected: counters.framesRejected,
-                joinMicroseconds: isEntryCurrent ? entry?.joinMicroseconds ?? 0 : counters.joinNanoseconds / 1000,
-                joinPageRequests: isEntryCurrent ? entry?.joinPageRequests ?? 0 : counters.joinPageRequests,
+                joinMicroseconds: isReported ? counters.joinNanoseconds / 1000 : entry?.joinMicroseconds ?? 0,
+                joinPageRequests: isReported ? counters.joinPageRequests : entry?.joinPageRequests ?? 0,
                 joinedAt: joinedAt[number - 1], notice: refusals[number])
         }
     }

@@ -120,7 +120,7 @@ public struct PageWindow<Hardware: PagingHardware> {
         }
     }
 
-    /// Whether one of the eight entries from `slot` on was touched: most of a table was not, and is passed over quickly.
+    /// Whether one of the eight entries from `slot` on was touched: most of a table was not, and is passed over.
     @inline(__always)
     private func isAnyAccessed(_ slot: UInt64) -> Bool {
         let low = hardware.load(slot) | hardware.load(slot &+ 8) | hardware.load(slot &+ 16) | hardware.load(slot &+ 24)

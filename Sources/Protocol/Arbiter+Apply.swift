@@ -120,12 +120,12 @@ extension Arbiter {
             if missing.detail > applied.counter { hearOf(missing.detail, from: header.sender, at: now) }
         case .page:
             guard missing.detail < UInt64(latest.count) else { return false }
-            let owner = latest[Int(missing.detail)].owner
-            guard latest[Int(missing.detail)].version > saved, owner.isNode else { return true }
-            let isSilent = now - members[owner.index].lastHeard > Self.silence
-            if members[owner.index].state != .member || isSilent {
-                beginPoll(.pageMissing(PageNumber(UInt32(missing.detail))), now, &world)
-            }
+            let page = PageNumber(UInt32(missing.detail))
+            let record = latest[Int(page.index)]
+            let holder = holder(of: page, record)
+            guard record.version > saved, holder.isNode else { return true }
+            let isSilent = now - members[holder.index].lastHeard > Self.silence
+            if members[holder.index].state != .member || isSilent { beginPoll(.pageMissing(page), now, &world) }
         }
         return true
     }

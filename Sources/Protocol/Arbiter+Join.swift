@@ -105,6 +105,8 @@ extension Arbiter {
                                                                 _ now: UInt64, _ world: inout World) {
         members[node.index].state = .dead
         members[node.index].isReady = false
+        // A recorded answer to this challenge admits nobody any more.
+        members[node.index].challenge = 0
         beginPoll(reason, now, &world)
         world.persist(.died(node))
     }

@@ -32,11 +32,14 @@ extension Arbiter {
                 sendPage(page, record.version, nil, request, &world)
             } else if let handle = saving?.handle(of: page, record.version) {
                 sendPage(page, record.version, handle, request, &world)
-            } else if distance == 0, record.owner.isNode, record.owner != request.requester {
+            } else if distance == 0 {
+                // Who has it need not be who made it: that node may be dead, and its commit alive by a copy.
+                let holder = holder(of: page, record)
+                guard holder.isNode, holder != request.requester else { continue }
                 var passed = request
                 passed.count = 1
-                send(passed, to: record.owner, &world)
-            } else if distance > 0 {
+                send(passed, to: holder, &world)
+            } else {
                 send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
             }
         }

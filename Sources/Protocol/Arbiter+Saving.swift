@@ -95,7 +95,7 @@ extension Arbiter {
     }
 
     /// Who has the version: who answered so at the last poll, else its committer.
-    private func holder(of page: PageNumber, _ record: PageRecord) -> Station {
+    func holder(of page: PageNumber, _ record: PageRecord) -> Station {
         for holder in holders where holder.page == page && holder.version == record.version { return holder.station }
         return record.owner
     }
@@ -184,8 +184,8 @@ extension Arbiter {
         }
     }
 
-    /// Whether a version is wanted that is not the newest any more, and that its holder says it has not: it asked everyone
-    /// after that, in vain. A holder that says nothing is given more time; the frames may have been lost.
+    /// Whether a version is wanted that is not the newest any more, and that its holder says it has not: it asked
+    /// everyone after that, in vain. A holder that says nothing is given more time; the frames may have been lost.
     private func isGivenUp(_ need: Saving.Need, _ now: UInt64) -> Bool {
         guard need.state == .asked, need.deadline <= now, latest[Int(need.page.index)].version > need.version
         else { return false }

@@ -118,7 +118,7 @@ public struct Arbiter: Sendable {
         for index in members.indices { members[index].lastHeard = now }
         heartbeatAt = now
         // Nodes may have promised an earlier run to stand still. Its poll is never resumed: a new one frees them [P7].
-        // And where nobody is left, dead nodes may have made commits that no one knows: the token starts in a new epoch.
+        // And where nobody is left, the dead may have made commits that no one knows: the token starts in a new epoch.
         let isDeserted = isTokenFree && lastIncarnation > 0
         if polledEpoch > epoch || isDeserted { beginPoll(.interrupted, now, &world) }
         tick(now: now, &world)
@@ -154,7 +154,9 @@ public struct Arbiter: Sendable {
         let unauthentic = endpoint.unauthentic
         guard let header = endpoint.admit(frame) else {
             if endpoint.unauthentic > unauthentic { world.notify(.unauthentic) }
-            if now >= dismissAt, let old = endpoint.retired(frame) { dismiss(old.station, old.incarnation, now, &world) }
+            if now >= dismissAt, let old = endpoint.retired(frame) {
+                dismiss(old.station, old.incarnation, now, &world)
+            }
             return
         }
         guard header.sender.isNode else { return endpoint.reject() }

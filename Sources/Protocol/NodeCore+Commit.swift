@@ -48,8 +48,8 @@ extension NodeCore {
             return .waiting
         }
         transaction.isCommitting = true
-        guard applied >= token.time, log.hasRoom(transaction.writeCount, protecting: saved.counter + 1,
-                                                 upTo: applied.counter)
+        guard applied >= token.time, hasRoomForPreImages,
+            log.hasRoom(transaction.writeCount, protecting: saved.counter + 1, upTo: applied.counter)
         else { return .waiting }
         let time = decide(&world)
         announce(time, &world)
@@ -81,16 +81,30 @@ extension NodeCore {
     mutating func keep<World: NodeWorld & ~Copyable>(_ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle,
                                                      _ world: inout World) {
         guard version > saved else { return world.discard(handle) }
-        if preImages.isFull { releasePreImage(&world) }
+        guard !preImages.isFull || releasePreImage(&world) else { return world.discard(handle) }
         preImages.append(PreImage(page: page, version: version, handle: handle))
     }
 
-    /// Gives the oldest pre-image back, because memory is short. A later epoch may then open at an older time.
-    public mutating func releasePreImage<World: NodeWorld & ~Copyable>(_ world: inout World) {
-        if let oldest = preImages.removeOldest() { world.discard(oldest.handle) }
+    /// Old versions that are kept.
+    public var preImageCount: Int { preImages.count }
+
+    /// Gives the oldest pre-image back, because others' commits need its place: its committer has that version too. One
+    /// that a poll was told of stays [P4]; false then.
+    private mutating func releasePreImage<World: NodeWorld & ~Copyable>(_ world: inout World) -> Bool {
+        guard !isFrozen, preImages.count > 0, preImages[0].version > pledged, let oldest = preImages.removeOldest()
+        else { return false }
+        world.discard(oldest.handle)
+        return true
     }
 
-    public var preImageCount: Int { preImages.count }
+    /// Whether every unsaved version that the transaction overwrites can be kept until it is saved [P11].
+    private var hasRoomForPreImages: Bool {
+        var needed = 0
+        for place in 0..<transaction.writeCount where pages[Int(transaction.writes[place])].version > saved {
+            needed += 1
+        }
+        return preImages.hasRoom(needed)
+    }
 
     private mutating func announce<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
         guard let entry = log.entry(time.counter) else { preconditionFailure("the own record is in the log") }

@@ -171,7 +171,7 @@ public struct NodeCore: ~Copyable, Sendable {
             hintEpoch(header, now, &world)
             return
         }
-        hear(header, now)
+        if header.epoch == epoch { hear(header, now) }
         dispatch(header, frame, now, &world)
         advance(now, &world)
     }

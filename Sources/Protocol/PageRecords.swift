@@ -33,6 +33,7 @@ public struct PreImages: Sendable {
     }
 
     public var isFull: Bool { count == images.count }
+    public func hasRoom(_ more: Int) -> Bool { count + more <= images.count }
     public subscript(_ place: Int) -> PreImage { images[place] }
 
     /// Keeps a version. The caller has made sure that there is room.

@@ -14,8 +14,9 @@ struct HistoryTeller {
                        now: UInt64, version: (Access) -> GlobalTime) {
         let life = "n\(node.station.number).\(node.core.endpoint.incarnation)"
         numbers[life, default: 0] += 1
-        var transaction = Transaction(name: "\(life).\(numbers[life, default: 0])", node: life, begin: step.begun, end: now,
-                                      outcome: outcome)
+        var transaction = Transaction(
+            name: "\(life).\(numbers[life, default: 0])", node: life, begin: step.begun, end: now,
+            outcome: outcome)
         transaction.reads = step.reads.map { Read(key: $0.page.index, value: $0.stamp, version: version($0)) }
         transaction.writes = step.writes.map { Write(key: $0.page.index, value: $0.stamp) }
         history.transactions.append(transaction)

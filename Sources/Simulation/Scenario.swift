@@ -128,7 +128,8 @@ struct Scenario {
         let length = random.between(300 * Self.millisecond, longest)
         for node in 0..<nodes {
             let isLate = node > 0 && random.chance(300)
-            script.append((isLate ? random.below(Int(length)).asTime : random.between(0, 2 * Self.millisecond), .boot(node)))
+            let boot = isLate ? random.below(Int(length)).asTime : random.between(0, 2 * Self.millisecond)
+            script.append((boot, .boot(node)))
         }
         let canFail = !trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills])
         let disasters = !canFail ? 0 : isSiege ? 5 + random.below(35) : random.below(random.chance(300) ? 16 : 6)

@@ -51,7 +51,8 @@ public final class Simulation {
         for index in 0..<scenario.nodes {
             let node = Station(UInt8(index + 1))
             nodes.append(SimulatedNode(
-                station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload, think: scenario.think,
+                station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload,
+                think: scenario.think,
                 tuning: Tuning(), limits: scenario.memory, random: random.split()))
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
@@ -176,7 +177,8 @@ public final class Simulation {
         guard node.isAlive, node.core.phase == .member, node.core.holdsToken else { return }
         for other in nodes where other !== node && other.isAlive && other.core.phase == .member {
             if other.core.holdsToken && other.core.epoch == node.core.epoch {
-                checker.fail("two tokens in epoch \(node.core.epoch): n\(node.station.number), n\(other.station.number)")
+                checker.fail(
+                    "two tokens in epoch \(node.core.epoch): n\(node.station.number), n\(other.station.number)")
             }
         }
     }
@@ -197,7 +199,9 @@ public final class Simulation {
         arbiter.follow(checker)
         for reason in arbiter.polls {
             // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
-            if phase != .faults && now > scenario.calm + Scenario.needlessEpoch { checker.fail("needless epoch: \(reason)") }
+            if phase != .faults && now > scenario.calm + Scenario.needlessEpoch {
+                checker.fail("needless epoch: \(reason)")
+            }
             reasons[Self.name(of: reason), default: 0] += 1
         }
         arbiter.polls.removeAll()

@@ -118,7 +118,8 @@ extension Simulation {
         if arbiter.core.saved != tip { checker.fail("not all is saved: \(stateOfArbiter)") }
         for node in nodes {
             if node.core.applied != tip || node.core.epoch != arbiter.core.epoch || node.core.phase != .member {
-                checker.fail("n\(node.station.number) is not up to date: \(state(of: node)); arbiter: \(stateOfArbiter)")
+                checker.fail(
+                    "n\(node.station.number) is not up to date: \(state(of: node)); arbiter: \(stateOfArbiter)")
             }
             if node.core.saved != tip { checker.fail("n\(node.station.number) does not know that all is saved") }
             if node.leakedFrames != 0 { checker.fail("n\(node.station.number) leaks \(node.leakedFrames) frames") }
@@ -126,7 +127,8 @@ extension Simulation {
         if arbiter.store.frames.used != 0 { checker.fail("the arbiter leaks \(arbiter.store.frames.used) frames") }
         for node in nodes where node.core.applied == tip {
             for index in 0..<scenario.layout.sharedPages {
-                if let content = node.memory.content(of: PageNumber(UInt32(index))), content != arbiter.store.disk.image[index] {
+                if let content = node.memory.content(of: PageNumber(UInt32(index))),
+                    content != arbiter.store.disk.image[index] {
                     checker.fail("n\(node.station.number) and the image differ in page \(index)")
                 }
             }
@@ -201,7 +203,8 @@ extension Simulation {
         for time in survivors.map(\.time.raw).sorted() { trace.absorb(time) }
         return Verdict(seed: seed, failures: checker.failures, events: events, commits: survivors.count,
                        aborts: nodes.reduce(0) { $0 + $1.aborts }, undone: checker.commits.count - survivors.count,
-                       epochs: checker.openings.count, reasons: reasons, framesSent: network.sent, framesOfKind: network.sentOfKind, duration: now, trace: trace.finish())
+                       epochs: checker.openings.count, reasons: reasons, framesSent: network.sent,
+                       framesOfKind: network.sentOfKind, duration: now, trace: trace.finish())
     }
 
     /// The counter's value is the number of additions that the nodes count.
@@ -210,7 +213,9 @@ extension Simulation {
         let counted = (1...Layout.maximumNodes).reduce(UInt64(0)) {
             $0 + image[Int(Layout.control(Station(UInt8($1))).index)][2]
         }
-        if image[Int(Layout.counter.index)][1] != counted { checker.fail("counter \(image[9][1]), additions \(counted)") }
+        if image[Int(Layout.counter.index)][1] != counted {
+            checker.fail("counter \(image[9][1]), additions \(counted)")
+        }
         let additions = survivors.filter { $0.writes.contains { $0.page == Layout.counter } }.count
         if UInt64(additions) != counted { checker.fail("\(additions) surviving additions, counter \(counted)") }
     }

@@ -1,5 +1,6 @@
 // Little-endian loads and stores on spans. This is the one place in Wire that uses unchecked loads: each is guarded by
-// a bounds check of the span itself, or where that is said of its caller, and every bit pattern is a valid integer, so no load can produce a bad value.
+// a bounds check of the span itself, or where that is said of its caller, and every bit pattern is a valid integer, so
+// no load can produce a bad value.
 
 extension RawSpan {
     /// The integer at `offset`, little-endian. Traps when it does not lie inside the span.

@@ -125,7 +125,9 @@ public struct JoinAccept: Message {
         frame.store(UInt32(0), at: Payload.at(44))
     }
     public static func parse(_ frame: RawSpan) -> JoinAccept? {
-        guard Payload.count(frame) == 48, frame.load(UInt8.self, at: Payload.at(41)) <= 1 else { return nil }
+        guard Payload.count(frame) == 48, frame.load(UInt8.self, at: Payload.at(41)) <= 1,
+            frame.load(UInt32.self, at: Payload.at(12)) <= Limits.maximumEpoch
+        else { return nil }
         return JoinAccept(
             nonce: frame.load(UInt64.self, at: Payload.at(0)), incarnation: frame.load(UInt32.self, at: Payload.at(8)),
             epoch: frame.load(UInt32.self, at: Payload.at(12)),

@@ -2,9 +2,9 @@
 ///
 /// Aumasson and Bernstein, “SipHash: a fast short-input PRF” (2012), the 128-bit variant of the reference code;
 /// checked against its published vectors. Chosen because it needs no SSE, no nonce that must never repeat, and about 4
-/// instructions a byte. VMAC-128, which multiplies, was written and measured beside it: a third of the instructions for a
-/// page, and yet a remote page fault took 15 µs more under QEMU's emulation, where wide products and carries are dear and
-/// additions, rotations and exclusive-ors are nearly free.
+/// instructions a byte. VMAC-128, which multiplies, was written and measured beside it: a third of the instructions
+/// for a page, and yet a remote page fault took 15 µs more under QEMU's emulation, where wide products and carries
+/// are dear and additions, rotations and exclusive-ors are nearly free.
 public struct SipHash {
     private var v0, v1, v2, v3: UInt64
     private var length: UInt64 = 0

@@ -123,7 +123,9 @@ struct Summary {
 
     /// Frames of each kind for each surviving commit.
     func printFrames() {
-        for (reason, count) in reasons.sorted(by: { $0.key < $1.key }) { print("  epochs because of \(reason): \(count)") }
+        for (reason, count) in reasons.sorted(by: { $0.key < $1.key }) {
+            print("  epochs because of \(reason): \(count)")
+        }
         for kind in FrameHeader.Kind.allCases {
             let each = Double(frames[Int(kind.rawValue)]) / Double(max(1, commits))
             print("  \(kind): \(frames[Int(kind.rawValue)]), for each commit \(each)")
