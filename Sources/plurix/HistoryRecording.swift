@@ -36,7 +36,7 @@ actor HistoryRecording {
     init(_ cluster: ClusterHandle, to path: String) throws(Failure) {
         self.cluster = cluster
         self.path = path
-        let limit = Limits.maximumRecordedPages * Limits.pageBytes >> 20
+        let limit = (Limits.maximumRecordedPages * Limits.pageBytes) >> 20
         guard cluster.description.sharedPages <= Limits.maximumRecordedPages else {
             throw Failure(
                 .usage, "--history needs a cluster with at most --shared \(limit); this one has"

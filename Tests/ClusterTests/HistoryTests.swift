@@ -73,6 +73,16 @@ extension LiveTests {
             }
         }
 
+        @Test func aMemoryThatIsTooLargeToBeRecordedIsRefused() async throws {
+            try await LiveCluster.with("--nodes", "1", "--shared", "512") { cluster in
+                let file = cluster.base + "/bank.history"
+                let outcome = try await cluster.plurix(["run", "bank", "--history", file])
+                #expect(outcome.status == 64)
+                #expect(outcome.complaint.contains("at most --shared 256"))
+                _ = try await cluster.run("counter", "10")
+            }
+        }
+
         @Test func theArbiterIsKilledWhileNodesTell() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 let file = cluster.base + "/bank.history"
