@@ -177,7 +177,7 @@ inline Enter2(i) {
 
 /* The arbiter is killed and restarted. Epochs, deaths, polls and what is saved are durable; what it applied, gathered
    and was answered is not. An interrupted poll is not resumed: a new one begins [P7]. An arbiter that finds no living
-   node opens an epoch before it admits one: whatever the dead have committed in this one is forgotten. */
+   node opens an epoch before it admits one: whatever the dead have committed in this one is forgotten [P22]. */
 inline Kill() {
   d_step {
     kills < KILLS ->

@@ -1,4 +1,4 @@
-/* The rules P1…P19 of the specification that the model has, one block each. A rule is on unless its macro NO_… is
+/* The rules of the specification (Sources/Protocol/Protocol.docc) that the model has, one block each. A rule is on unless its macro NO_… is
    defined: then it is left out, as in a planted bug, and `make model-mutants` must find a counterexample.
    i and j are nodes; a time is an epoch and a counter in one integer, compared as one (GlobalTime in Sources/Wire). */
 
@@ -55,7 +55,7 @@
 #else
 #define FORGET_SAVE skip
 #endif
-/* P7: an interrupted poll is begun anew by the restarted arbiter, and one that finds no living node polls as well. */
+/* P7, P22: a restarted arbiter begins an interrupted poll anew, and one that finds no living node polls as well. */
 #ifdef NO_RESTARTED_POLL
 #define POLLS_AFTER_RESTART (0)
 #else
