@@ -1,6 +1,7 @@
-/* The rules of the specification (Sources/Protocol/Protocol.docc) that the model has, one block each. A rule is on unless its macro NO_… is
-   defined: then it is left out, as in a planted bug, and `make model-mutants` must find a counterexample.
-   i and j are nodes; a time is an epoch and a counter in one integer, compared as one (GlobalTime in Sources/Wire). */
+/* The rules of the specification (Sources/Protocol/Protocol.docc) that the model has, one block each. A rule is on
+   unless its macro NO_… is defined: then it is left out, as in a planted bug, and `make model-mutants` must find a
+   counterexample. i and j are nodes; a time is an epoch and a counter in one integer, compared as one (GlobalTime in
+   Sources/Wire). */
 
 /* P1: output leaves only when what it tells is saved. */
 #ifdef NO_OUTPUT_RULE
