@@ -24,13 +24,11 @@ struct Autopsy: AsyncParsableCommand {
         let cluster = try common.cluster()
         let log = cluster.directory.serialLog(try target.number())
         guard FileManager.default.fileExists(atPath: log) else {
-            throw Failure(.input, "there is no console of \(target.node): see plurix status for the nodes")
+            let hint = cluster.directory.hint("status")
+            throw Failure(.input, "there is no console of \(target.node): see \(hint) for the nodes")
         }
         guard let epitaph = Epitaph.last(inFile: log) ?? Epitaph.lastTrap(inFile: log) else {
-            throw Failure(
-                .input,
-                "\(target.node) left no epitaph: it lives, or its machine was ended from outside;"
-                    + " see plurix logs \(target.node)")
+            throw try await noEpitaph(cluster)
         }
         let report = Report(
             node: target.node, summary: epitaph.summary,
@@ -38,6 +36,20 @@ struct Autopsy: AsyncParsableCommand {
             flightRecorder: epitaph.flightRecorder, isComplete: epitaph.isComplete)
         if common.json { return try Terminal.show(json: report) }
         show(report)
+    }
+
+    /// Why nothing is there to show.
+    private func noEpitaph(_ cluster: ClusterHandle) async throws -> Failure {
+        let node = try await cluster.status().nodes.first { $0.name == target.node }
+        let reason =
+            switch node?.state {
+            case .dead?: "its machine was ended from outside, as by plurix kill"
+            case nil: "it is no longer of the cluster"
+            default: "it lives, and no program has failed on it"
+            }
+        return Failure(
+            .input,
+            "\(target.node) left no epitaph: \(reason); see \(cluster.directory.hint("logs \(target.node)"))")
     }
 
     private func show(_ report: Report) {
