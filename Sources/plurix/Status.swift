@@ -8,6 +8,9 @@ struct Status: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
+    /// Notices that a reader is shown.
+    private static let shownNotices = 5
+
     func run() async throws {
         let status = try await common.cluster().status()
         if common.json { return try Terminal.show(json: status) }
@@ -19,7 +22,10 @@ struct Status: AsyncParsableCommand {
             "supervisor \(process(status.processes.supervisor)), segment \(process(status.processes.segment)),"
                 + " arbiter \(process(status.processes.arbiter))")
         for line in Self.table(status).lines(width: Terminal.columns) { Terminal.show(line) }
-        for notice in status.notices.suffix(5) { Terminal.show("notice: \(notice)") }
+        for notice in status.notices.suffix(Self.shownNotices) { Terminal.show("notice: \(notice)") }
+        if status.notices.count > Self.shownNotices {
+            Terminal.show("(the newest \(Self.shownNotices) of \(status.notices.count) notices; all with --json)")
+        }
     }
 
     /// How many commits a global time counts; its epoch is in the high bits.
