@@ -37,7 +37,7 @@ extension Check {
             throw Failure(.input, "the history \(file) cannot be read")
         }
         do throws(HistoryError) { return try HistoryReader.read([UInt8](contents)) } catch {
-            throw Failure(.input, "\(file): \(error)")
+            throw Failure(.input, "\(file) is no history that can be read (\(error)); plurix run --history writes one")
         }
     }
 }
