@@ -24,8 +24,8 @@ extension SegmentFaults {
     /// The faults in one line.
     var words: String {
         var parts: [String] = []
-        if lossPercent > 0 { parts.append("loss \(lossPercent.rounded(to: 1)) %") }
-        if duplicationPercent > 0 { parts.append("duplication \(duplicationPercent.rounded(to: 1)) %") }
+        if lossPercent > 0 { parts.append("loss \(lossPercent.shortest) %") }
+        if duplicationPercent > 0 { parts.append("duplication \(duplicationPercent.shortest) %") }
         if delayMicroseconds > 0 || jitterMicroseconds > 0 {
             parts.append("delay \(delayMicroseconds) µs + up to \(jitterMicroseconds) µs")
         }
@@ -44,7 +44,14 @@ private func station(_ name: String) throws -> UInt8 {
     return UInt8(try nodeNumber(name, maximum: Limits.maximumNodes))
 }
 
-/// A share, as "5%" or "0.5%".
+extension Double {
+    /// With as many digits behind the point as it needs, three at most.
+    fileprivate var shortest: String {
+        formatted(.number.precision(.fractionLength(0...3)).grouping(.never).locale(.init(identifier: "en_US")))
+    }
+}
+
+/// A share, as "5%", "0.5%" or "5", which is 5 % too.
 struct Percentage: ExpressibleByArgument {
     var value: Double
 
@@ -52,6 +59,14 @@ struct Percentage: ExpressibleByArgument {
         let digits = argument.hasSuffix("%") ? argument.dropLast() : argument[...]
         guard let value = Double(digits), (0...100).contains(value) else { return nil }
         self.value = value
+    }
+
+    /// - Throws: what is accepted.
+    static func parse(_ text: String) throws -> Percentage {
+        guard let share = Percentage(argument: text) else {
+            throw ValidationError("a share lies between 0% and 100%, such as 5% or 0.05%")
+        }
+        return share
     }
 }
 
@@ -66,6 +81,15 @@ struct Span: ExpressibleByArgument {
             value * factor <= Double(SegmentFaults.maximumDelayMicroseconds)
         else { return nil }
         microseconds = UInt64(value * factor)
+    }
+
+    /// - Throws: what is accepted.
+    static func parse(_ text: String) throws -> Span {
+        guard let span = Span(argument: text) else {
+            let limit = SegmentFaults.maximumDelayMicroseconds / 1000
+            throw ValidationError("a time has the unit us, ms or s and is at most \(limit) ms, such as 2ms or 500us")
+        }
+        return span
     }
 }
 
@@ -107,7 +131,7 @@ struct NetLoss: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "The share, such as 5%.")
+    @Argument(help: "The share, such as 5%; 0% ends it.", transform: Percentage.parse)
     var share: Percentage
 
     func run() async throws {
@@ -121,7 +145,7 @@ struct NetDuplicate: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "The share, such as 5%.")
+    @Argument(help: "The share, such as 5%; 0% ends it.", transform: Percentage.parse)
     var share: Percentage
 
     func run() async throws {
@@ -135,10 +159,10 @@ struct NetDelay: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Argument(help: "The delay, such as 2ms or 500us.")
+    @Argument(help: "The delay, such as 2ms or 500us.", transform: Span.parse)
     var delay: Span
 
-    @Argument(help: "At most so much more, drawn for each frame.")
+    @Argument(help: "At most so much more, drawn for each frame.", transform: Span.parse)
     var jitter: Span?
 
     func run() async throws {
@@ -161,9 +185,17 @@ struct NetCut: AsyncParsableCommand {
     @Argument(help: "The other.")
     var second: String
 
+    func validate() throws {
+        guard first != second else { throw ValidationError("a station cannot be cut from itself: name two") }
+    }
+
     func run() async throws {
         let cut = SegmentFaults.Cut(try station(first), try station(second))
-        guard cut.first != cut.second else { throw ValidationError("a station cannot be cut from itself") }
+        let known = try await common.cluster().status().nodes.map(\.name) + ["arbiter"]
+        for name in [cut.first, cut.second].map(stationName) where !known.contains(name) {
+            let hint = try common.directory().hint("status")
+            throw Failure(.input, "there is no node \(name) to cut off: see \(hint)")
+        }
         try await change(common) { if !$0.cuts.contains(cut) { $0.cuts.append(cut) } }
     }
 }
@@ -203,7 +235,8 @@ struct NetCapture: AsyncParsableCommand {
         let path = file.map { URL(filePath: $0).standardizedFileURL.path(percentEncoded: false) }
         let reply = try await common.cluster().segment().send(SegmentCapture(file: path))
         if common.json { return try Terminal.show(json: reply) }
-        if let path { return Terminal.show("capturing into \(path); end it with plurix net capture --stop") }
+        let hint = try common.directory().hint("net capture --stop")
+        if let path { return Terminal.show("capturing into \(path); end it with \(hint)") }
         Terminal.show(reply.frames.map { "the capture holds \($0) frames" } ?? "no capture was running")
     }
 }
