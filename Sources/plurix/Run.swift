@@ -84,11 +84,13 @@ struct Run: AsyncParsableCommand {
     private func choose(from joined: [ClusterStatus.Node]) throws -> [Int] {
         let numbers = joined.compactMap { Int($0.name.dropFirst()) }
         guard !numbers.isEmpty else {
-            throw Failure(.unavailable, "no node of cluster \(common.name) has joined: see plurix status")
+            let hint = try common.directory().hint("status")
+            throw Failure(.unavailable, "no node of cluster \(common.name) has joined: see \(hint)")
         }
         guard let nodes else { return numbers }
         guard nodes <= numbers.count else {
-            throw Failure(.usage, "--nodes \(nodes): the cluster has \(numbers.count) nodes; add some with plurix add")
+            let hint = try common.directory().hint("add")
+            throw Failure(.usage, "--nodes \(nodes): the cluster has \(numbers.count) nodes; add some with \(hint)")
         }
         return Array(numbers.prefix(nodes))
     }
@@ -159,7 +161,10 @@ enum ResultText {
         case .number(let number): "\(number)"
         case .string(let text): text
         case .array(let values): values.map(scalar).joined(separator: " ")
-        case .object(let members): "{\(members.count) members}"
+        case .object(let members):
+            "{"
+                + members.sorted { $0.key < $1.key }.map { "\($0.key): \(scalar($0.value))" }.joined(separator: ", ")
+                + "}"
         }
     }
 }
