@@ -130,7 +130,8 @@ struct Up: AsyncParsableCommand {
         case .tcg: .tcg
         case .kvm:
             if access("/dev/kvm", R_OK | W_OK) == 0 { .kvm } else {
-                throw Failure(.unavailable, "--accel kvm: this user cannot open /dev/kvm; use --accel tcg")
+                throw Failure(
+                    .unavailable, "--accel kvm: this user cannot open /dev/kvm; use --accel auto or --accel tcg")
             }
         }
     }
@@ -181,7 +182,7 @@ enum Leftovers {
             throw Failure(
                 .input,
                 "a cluster named \"\(directory.name)\" runs: use another --name, or end it with"
-                    + " plurix down --name \(directory.name)")
+                    + " \(directory.hint("down"))")
         }
         try await Teardown(directory).run()
     }
