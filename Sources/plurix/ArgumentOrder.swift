@@ -1,3 +1,5 @@
+import Control
+
 /// Lets options stand before the command that they belong to: `plurix --json status`.
 ///
 /// ArgumentParser wants them behind it. So the command's words are moved to the front; what stands behind `--` stays
@@ -16,6 +18,13 @@ enum ArgumentOrder {
         let depth = takeWord(&rest, into: &front) == "net" ? 1 : 0
         for _ in 0..<depth { takeWord(&rest, into: &front) }
         return front + rest + arguments[end...]
+    }
+
+    /// - Parameter arguments: as `arranged` leaves them.
+    /// - Throws: `.usage` when the first one is a word and no command.
+    static func checkCommand(_ arguments: [String], among commands: [String]) throws(Failure) {
+        guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !commands.contains(word) else { return }
+        throw Failure(.usage, "unknown command '\(word)': see plurix --help")
     }
 
     /// Moves the first argument that is neither an option nor an option's value.

@@ -28,6 +28,7 @@ struct Plurix: AsyncParsableCommand {
     static func main() async {
         let arguments = ArgumentOrder.arranged(Array(CommandLine.arguments.dropFirst()))
         do {
+            try ArgumentOrder.checkCommand(arguments, among: configuration.subcommands.map(\._commandName))
             var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
