@@ -22,6 +22,8 @@ struct ProgramReport: Encodable {
     var pagesFetched: UInt64
     var perNode: [Node]
     var result: JSONValue
+    /// Present when a participant died and the others came to the result without it.
+    var failure: Failure?
 }
 
 /// Starts a program, follows it, and brings its result when it can no longer be undone.
@@ -91,22 +93,29 @@ struct ProgramRun {
         case .starting, .running, .saving:
             return nil
         case .failed:
-            throw failure(reply)
+            guard let result = reply.result else { throw failure(reply) }
+            var report = summary(reply, result)
+            report.failure = failure(reply)
+            return report
         case .finished:
             guard let result = reply.result else { throw Failure(.fault, "\(request.program) ended without a result") }
-            let report = ProgramReport(
-                program: request.program, nodes: reply.parts.count,
-                elapsedMilliseconds: Double(reply.elapsedMicroseconds) / 1000,
-                commits: reply.parts.reduce(0) { $0 + $1.commits }, aborts: reply.parts.reduce(0) { $0 + $1.aborts },
-                pagesFetched: reply.parts.reduce(0) { $0 + $1.pagesFetched },
-                perNode: reply.parts.map {
-                    ProgramReport.Node(
-                        name: "n\($0.node)", commits: $0.commits, aborts: $0.aborts, pagesFetched: $0.pagesFetched)
-                },
-                result: result)
+            let report = summary(reply, result)
             try HostCheck.verify(report)
             return report
         }
+    }
+
+    private func summary(_ reply: ArbiterJob.Reply, _ result: JSONValue) -> ProgramReport {
+        ProgramReport(
+            program: request.program, nodes: reply.parts.count,
+            elapsedMilliseconds: Double(reply.elapsedMicroseconds) / 1000,
+            commits: reply.parts.reduce(0) { $0 + $1.commits }, aborts: reply.parts.reduce(0) { $0 + $1.aborts },
+            pagesFetched: reply.parts.reduce(0) { $0 + $1.pagesFetched },
+            perNode: reply.parts.map {
+                ProgramReport.Node(
+                    name: "n\($0.node)", commits: $0.commits, aborts: $0.aborts, pagesFetched: $0.pagesFetched)
+            },
+            result: result)
     }
 }
 

@@ -41,8 +41,9 @@ struct Run: AsyncParsableCommand {
         let outcome = await outcome(of: ProgramRun(cluster, request), on: chosen, recording)
         if let recording, let history { try await finish(recording, history) }
         let report = try outcome.get()
-        if common.json { return try Terminal.show(json: report) }
-        show(report)
+        if common.json { try Terminal.show(json: report) } else { show(report) }
+        // The survivors' result is shown all the same, before the error.
+        if let failure = report.failure { throw failure }
     }
 
     /// Runs the program; while it does, nodes are kept recording.
