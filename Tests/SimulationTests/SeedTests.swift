@@ -44,12 +44,15 @@ struct SeedTests {
         }
     }
 
-    @Test(arguments: [Trouble.loss, .duplication, .reordering, .eviction, .ghosts, .hostility])
+    @Test(arguments: [
+        Trouble.loss, .duplication, .reordering, .eviction, .ghosts, .hostility,
+        [.loss, .duplication, .reordering, .eviction, .ghosts, .hostility],
+    ])
     func noLossOfFramesOpensAnEpoch(trouble: Trouble) {
         for seed in 100...103 as ClosedRange<UInt64> {
             let verdict = Simulation.run(seed: seed, trouble: trouble)
             #expect(verdict.isSound, "\(verdict.description)")
-            #expect(verdict.undone == 0)
+            #expect(verdict.epochs == 1 && verdict.undone == 0)
         }
     }
 }
