@@ -119,7 +119,7 @@ public struct Arbiter: Sendable {
         heartbeatAt = now
         // Nodes may have promised an earlier run to stand still. Its poll is never resumed: a new one frees them [P7].
         // And where nobody is left, the dead may have made commits that no one knows: the token starts in a new epoch.
-        // Where nothing was ever saved, the node that should make the heap may not have heard so: it is chosen anew [P22].
+        // Where nothing was ever saved, the node that should make the heap may not know: it is chosen anew [P22].
         let hasStarted = lastIncarnation > 0
         if polledEpoch > epoch || hasStarted && (isTokenFree || saved == .zero) { beginPoll(.interrupted, now, &world) }
         tick(now: now, &world)
