@@ -22,7 +22,7 @@ enum ArgumentOrder {
 
     /// - Parameter arguments: as `arranged` leaves them.
     /// - Throws: `.usage` when the first one is a word and no command.
-    static func checkCommand(_ arguments: [String], among commands: [String]) throws(Failure) {
+    static func checkCommand(_ arguments: [String], among commands: [String]) throws {
         guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !commands.contains(word) else { return }
         throw Failure(.usage, "unknown command '\(word)': see plurix --help")
     }
