@@ -58,6 +58,8 @@ struct Scenario {
     var ghostPerMille = 0
     var hostilePerMille = 0
     var evictionPerMille = 0
+    /// Nothing but frames and memory gives trouble: nobody fails or is cut off.
+    private(set) var isPeaceful = false
     /// How often an event of the arbiter may be its last.
     var suddenDeathPerMille = 0
     var think: (low: UInt64, high: UInt64)
@@ -133,6 +135,7 @@ struct Scenario {
         }
         let canFail = !trouble.isDisjoint(with: [.pauses, .crashes, .partitions, .arbiterKills])
         let disasters = !canFail ? 0 : isSiege ? 5 + random.below(35) : random.below(random.chance(300) ? 16 : 6)
+        isPeaceful = disasters == 0 && suddenDeathPerMille == 0
         for _ in 0..<disasters {
             let time = random.between(20 * Self.millisecond, length)
             if isSiege && random.chance(250) { addInterruptedPoll(&random, at: time) }

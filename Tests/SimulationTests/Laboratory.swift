@@ -16,6 +16,7 @@ final class Laboratory {
     /// Nodes that hear nothing for now.
     var deaf: Set<UInt8> = []
     private var stamp: UInt64 = 1
+    private var everything: [(sender: UInt8, frame: Frame)] = []
 
     init(nodes count: Int, maximumFrameBytes: Int = Limits.maximumFrameBytes) {
         var random = Generator(7)
@@ -50,7 +51,7 @@ final class Laboratory {
             let bytes = frame.bytes
             let target = Station(bytes[19])
             for node in nodes where node.station.number != sender && (target == node.station || target == .everyone) {
-                if !deaf.contains(node.station.number) {
+                if node.isAlive && !deaf.contains(node.station.number) {
                     node.core.receive(bytes.span.bytes, now: node.clock(now), &node.memory)
                 }
             }
@@ -63,7 +64,7 @@ final class Laboratory {
     }
 
     private func collect() {
-        for node in nodes {
+        for node in nodes where node.isAlive {
             node.run(now, checker)
             for frame in node.memory.outbox { send(frame, from: node.station) }
             node.memory.outbox.removeAll()
@@ -74,6 +75,7 @@ final class Laboratory {
 
     private func send(_ frame: Frame, from sender: Station) {
         wire.append((sender.number, frame))
+        everything.append((sender.number, frame))
         let bytes = frame.bytes
         guard let kind = FrameHeader.Kind(rawValue: bytes[17]) else { return }
         let isSaving = kind == .pageReply && bytes[19] == Station.arbiter.number
@@ -86,11 +88,23 @@ final class Laboratory {
         let end = now + nanoseconds
         while now < end {
             now = min(end, now + 100_000)
-            for node in nodes { node.core.tick(now: node.clock(now), &node.memory) }
+            for node in nodes where node.isAlive { node.core.tick(now: node.clock(now), &node.memory) }
             arbiter.core.tick(now: now, &arbiter.store)
             arbiter.follow(checker)
             settle()
         }
+    }
+
+    /// The arbiter is killed and finds again what its disk has.
+    func restartArbiter() {
+        arbiter.boot(now: now, checker)
+        settle()
+    }
+
+    /// Every frame that was ever sent arrives once more.
+    func repeatEverything() {
+        wire += everything
+        settle()
     }
 
     /// The frames that `body` costs.
