@@ -191,11 +191,6 @@ public final class Simulation {
     }
 
     func finish(arbiterAt time: UInt64) {
-        if arbiter.store.isDead && arbiter.isAlive {
-            if let log { log("\(now) FAULT the arbiter dies in the middle of an event") }
-            queue.insert(.fault(.startArbiter), at: now + random.between(1, 60) * Scenario.millisecond)
-            arbiter.kill()
-        }
         arbiter.follow(checker)
         for reason in arbiter.polls {
             // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
@@ -213,6 +208,12 @@ public final class Simulation {
         }
         arbiter.store.outbox.removeAll(keepingCapacity: true)
         arbiter.wakeGeneration += 1
+        if arbiter.store.isDead && arbiter.isAlive {
+            // What it sent before its death is on the way.
+            if let log { log("\(now) FAULT the arbiter has died in the middle of an event") }
+            queue.insert(.fault(.startArbiter), at: now + random.between(1, 60) * Scenario.millisecond)
+            arbiter.kill()
+        }
         guard arbiter.isAlive else { return }
         if arbiter.core.deadline != .max {
             queue.insert(.wake(Station.arbiter.number, generation: arbiter.wakeGeneration),
