@@ -70,20 +70,28 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
     /// - Throws: `.unavailable` with the end of its log when it died, `.timeout` when it does not answer.
     func waitUntilServing(in directory: RunDirectory, child: Int32, limit: Duration) async throws(Failure) {
         let deadline = ContinuousClock.now + limit
+        var leftToAnother: ContinuousClock.Instant?
         while ContinuousClock.now < deadline {
             if canConnect(to: socket(in: directory)) { return }
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
-                // It found another at work, or it failed.
-                if running(in: directory) == nil {
-                    throw Failure(.unavailable, lastWords(in: directory))
-                }
+                guard status == 0 else { throw Failure(.unavailable, lastWords(in: directory)) }
+                // It found another at work, which may have its lock and not be recorded yet.
+                leftToAnother = .now
+            }
+            if let since = leftToAnother, ContinuousClock.now - since > Self.recordLimit,
+                running(in: directory) == nil
+            {
+                throw Failure(.unavailable, "the \(rawValue) ended while others started it: try again")
             }
             // Cancellation is seen by the caller's next request.
             try? await Task.sleep(for: .milliseconds(2))
         }
         throw Failure(.timeout, "the \(rawValue) does not answer: see \(directory.log(of: rawValue))")
     }
+
+    /// From a process's lock to its record: a hundred times what it takes on a busy machine.
+    private static let recordLimit = Duration.seconds(2)
 
     private func lastWords(in directory: RunDirectory) -> String {
         let log = FileManager.default.contents(atPath: directory.log(of: rawValue)) ?? Data()

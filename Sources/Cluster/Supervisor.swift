@@ -59,7 +59,7 @@ actor Supervisor {
             description: description, node: number, image: request.image ?? description.image, directory: directory,
             emulator: try installation.emulator(), firmware: try installation.firmware())
         try bootModule(for: request, number).write(to: directory.bootModule(number))
-        _ = try await segment.send(SegmentAttach(station: UInt8(number)))
+        _ = try await segment.sendPatiently(SegmentAttach(station: UInt8(number)))
         let xml = try definition.xml(template: try installation.domainTemplate())
         try await machines.create(xml)
         cache.keep()
@@ -90,6 +90,8 @@ actor Supervisor {
             throw Failure(.unavailable, "the node n\(number) is dead: see plurix autopsy n\(number)")
         case (.kill, _):
             try await end(number)
+        case (.pause, .paused), (.resume, .running):
+            return
         case (.pause, _):
             try await machines.suspend(domain(number))
             try await set(.paused, number)
@@ -101,7 +103,7 @@ actor Supervisor {
             nodes.removeAll { $0.number == number }
             try save()
             await report()
-            _ = try await segment.send(SegmentDetach(station: UInt8(number)))
+            _ = try await segment.sendPatiently(SegmentDetach(station: UInt8(number)))
         }
     }
 

@@ -27,10 +27,23 @@ public struct Teardown: Sendable {
         }
         let rest = [BackgroundProcess.arbiter, .segment].compactMap { $0.running(in: directory) }
         await end(emulators() + rest)
-        do { try FileManager.default.removeItem(atPath: directory.path) } catch {
-            throw Failure(error, while: "removing \(directory.path)")
-        }
+        try await remove()
         return true
+    }
+
+    /// Removes the directory. What another command puts into it or takes from it meanwhile makes one try fail.
+    private func remove() async throws(Failure) {
+        let deadline = ContinuousClock.now + .seconds(2)
+        while directory.exists {
+            do { try FileManager.default.removeItem(atPath: directory.path) } catch {
+                guard ContinuousClock.now > deadline else {
+                    // The next try may go on where this one failed; a cancelled one ends sooner.
+                    try? await Task.sleep(for: .milliseconds(5))
+                    continue
+                }
+                throw Failure(error, while: "removing \(directory.path)")
+            }
+        }
     }
 
     /// Whether a machine of this cluster runs.

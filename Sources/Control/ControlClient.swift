@@ -30,10 +30,31 @@ public struct ControlClient: Sendable {
                 guard let reply = try await group.next() else { throw CancellationError() }
                 return reply
             }
+        } catch let error as IOError {
+            // A server that is killed resets the connection or closes it, as it happens.
+            throw Failure(.unavailable, "\(path) broke off while it was asked for \"\(Request.operation)\": \(error)")
         } catch {
             throw Failure(error, while: "asking \(path) for \"\(Request.operation)\"")
         }
     }
+
+    /// Sends a request that may be sent twice, to a server that is started again when it was killed.
+    ///
+    /// - Throws: as `send`; `.unavailable` only when the server stays away.
+    public func sendPatiently<Request: ControlRequest>(_ request: Request) async throws(Failure) -> Request.Reply {
+        let end = ContinuousClock.now + Self.restart
+        while true {
+            do throws(Failure) { return try await send(request) } catch {
+                guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
+            }
+            do { try await Task.sleep(for: .milliseconds(20)) } catch {
+                throw Failure(error, while: "waiting for \(path)")
+            }
+        }
+    }
+
+    /// The supervisor starts a killed process again within a tenth of this.
+    private static let restart = Duration.seconds(5)
 
     private func exchange<Request: ControlRequest>(_ request: Request) async throws -> Request.Reply {
         let connection: LineChannel

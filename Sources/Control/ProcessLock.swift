@@ -19,6 +19,27 @@ public struct ProcessLock: ~Copyable, Sendable {
         return ProcessLock(descriptor: descriptor)
     }
 
+    /// Waits for the lock that a directory itself is, so that nothing of it stays behind.
+    ///
+    /// - Throws: `.fault` when the directory cannot be opened, `.timeout` when another process keeps the lock.
+    public static func wait(onDirectory path: String, limit: Duration) async throws(Failure) -> ProcessLock {
+        let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else {
+            throw Failure(.fault, "cannot open \(path): \(String(cString: strerror(errno)))")
+        }
+        let lock = ProcessLock(descriptor: descriptor)
+        let end = ContinuousClock.now + limit
+        while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
+            guard ContinuousClock.now < end else {
+                throw Failure(.timeout, "another command works on \(path) and does not end")
+            }
+            do { try await Task.sleep(for: .milliseconds(10)) } catch {
+                throw Failure(error, while: "waiting for \(path)")
+            }
+        }
+        return lock
+    }
+
     private init(descriptor: Int32) {
         self.descriptor = descriptor
     }

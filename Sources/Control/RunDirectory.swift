@@ -49,21 +49,31 @@ public struct RunDirectory: Equatable, Sendable {
         return "/tmp/plurix-\(getuid())"
     }
 
-    /// Creates the directory, for this user alone.
+    /// The directory that holds this one.
+    public var base: String { (path as NSString).deletingLastPathComponent }
+
+    /// Creates the directory and the one that holds it, for this user alone.
     ///
     /// - Throws: `.input` when somebody else owns the place.
     public func create() throws(Failure) {
-        let base = (path as NSString).deletingLastPathComponent
-        for directory in [base, path] {
-            guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
-                throw Failure(.input, "cannot create \(directory): \(String(cString: strerror(errno)))")
-            }
-            var facts = stat()
-            guard lstat(directory, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == geteuid(),
-                facts.st_mode & 0o022 == 0
-            else {
-                throw Failure(.input, "\(directory) is not a directory of this user alone: remove it and try again")
-            }
+        try createBase()
+        try Self.create(path)
+    }
+
+    /// Creates the directory that holds the directories of all clusters.
+    ///
+    /// - Throws: `.input` when somebody else owns the place.
+    public func createBase() throws(Failure) { try Self.create(base) }
+
+    private static func create(_ directory: String) throws(Failure) {
+        guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
+            throw Failure(.input, "cannot create \(directory): \(String(cString: strerror(errno)))")
+        }
+        var facts = stat()
+        guard lstat(directory, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == geteuid(),
+            facts.st_mode & 0o022 == 0
+        else {
+            throw Failure(.input, "\(directory) is not a directory of this user alone: remove it and try again")
         }
     }
 

@@ -14,9 +14,9 @@ struct Net: ParsableCommand {
 
 private func change(_ common: CommonOptions, _ body: (inout SegmentFaults) throws -> Void) async throws {
     let segment = try await common.cluster().segment()
-    var faults = try await segment.send(SegmentStatus()).faults
+    var faults = try await segment.sendPatiently(SegmentStatus()).faults
     try body(&faults)
-    _ = try await segment.send(SegmentSetFaults(faults: try faults.validated()))
+    _ = try await segment.sendPatiently(SegmentSetFaults(faults: try faults.validated()))
     if common.json { try Terminal.show(json: faults) } else { Terminal.show(faults.words) }
 }
 
@@ -100,7 +100,7 @@ struct NetStatus: AsyncParsableCommand {
     @OptionGroup var common: CommonOptions
 
     func run() async throws {
-        let status = try await common.cluster().segment().send(SegmentStatus())
+        let status = try await common.cluster().segment().sendPatiently(SegmentStatus())
         if common.json { return try Terminal.show(json: status) }
         Terminal.show(status.faults.words)
         if let file = status.capture { Terminal.show("capturing into \(file)") }

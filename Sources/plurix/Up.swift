@@ -100,17 +100,38 @@ struct Up: AsyncParsableCommand {
         let directory = try common.directory()
         let start = ContinuousClock.now
         let description = try describe(Installation())
+        let interruption = Interruption()
+        let watch = Task {
+            while !interruption.isNoted {
+                do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
+            }
+            await clean(directory, of: description)
+            interruption.obey()
+        }
+        do {
+            try await claim(directory, description)
+            let status = try await boot(ClusterHandle(directory))
+            watch.cancel()
+            try report(status, ContinuousClock.now - start)
+        } catch {
+            // Then the watch cleans, and ends the command.
+            if interruption.isNoted { await watch.value }
+            await clean(directory, of: description)
+            throw error
+        }
+    }
+
+    /// Makes the directory this cluster's, and starts its supervisor, which keeps it so. One command at a time: another
+    /// would take a cluster that has no process yet for one that was left behind.
+    private func claim(_ directory: RunDirectory, _ description: ClusterDescription) async throws {
+        try directory.createBase()
+        let lock = try await ProcessLock.wait(onDirectory: directory.base, limit: .seconds(30))
         try await Leftovers.clear(directory)
         try directory.create()
         try description.create(in: directory)
-        do {
-            let status = try await boot(ClusterHandle(directory))
-            try report(status, ContinuousClock.now - start)
-        } catch {
-            // A cluster that did not come up leaves nothing behind.
-            _ = try? await Teardown(directory).run()
-            throw error
-        }
+        try await ClusterHandle(directory).ensureSupervisor()
+        // The lock is held until here.
+        _ = consume lock
     }
 
     private func describe(_ installation: Installation) throws -> ClusterDescription {
@@ -138,7 +159,6 @@ struct Up: AsyncParsableCommand {
 
     private func boot(_ cluster: ClusterHandle) async throws -> ClusterStatus {
         Terminal.progress("starting \(nodes) node\(nodes == 1 ? "" : "s") of cluster \(common.name)")
-        try await cluster.ensureSupervisor()
         // One after the other: a node that need not share the processors with others' boots joins in a few
         // milliseconds, and all together are up no later.
         let watch = JoinWatch(cluster, limit: .seconds(timeout))
@@ -165,6 +185,19 @@ struct Up: AsyncParsableCommand {
               plurix status\(name)                how the nodes are
               plurix down\(name)                  end and remove the cluster
             """)
+    }
+}
+
+/// A cluster that did not come up leaves nothing behind; another one that has its name stays.
+private func clean(_ directory: RunDirectory, of description: ClusterDescription) async {
+    do {
+        guard directory.exists, try ClusterDescription.load(directory).identifier == description.identifier else {
+            return
+        }
+        try await Teardown(directory).run()
+    } catch {
+        // Why the cluster did not come up is told by the caller; this comes in addition.
+        Terminal.complain("\(error)")
     }
 }
 

@@ -1,0 +1,40 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// The wish of whoever runs the command that it ends: Ctrl-C, a closed terminal, `kill`. The first one is noted, so
+/// that what was begun elsewhere can be ended in order; one that comes a second later ends the command at once.
+final class Interruption: Sendable {
+    private let noted = Mutex<Int32?>(nil)
+    // Safe: only `init` touches them; they are kept so that they live.
+    nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
+
+    private static let signals = [SIGINT, SIGTERM, SIGHUP]
+
+    init() {
+        sources = Self.signals.map { number in
+            // As the rule for such sources is: the signal must not act by itself.
+            signal(number, SIG_IGN)
+            return DispatchSource.makeSignalSource(signal: number)
+        }
+        for (source, number) in zip(sources, Self.signals) {
+            source.setEventHandler { [weak self] in
+                self?.noted.withLock { $0 = $0 ?? number }
+                // Not before: timeout(1) sends its signal twice.
+                DispatchQueue.global().asyncAfter(deadline: .now() + 1) {
+                    for number in Self.signals { signal(number, SIG_DFL) }
+                }
+            }
+            source.resume()
+        }
+    }
+
+    var isNoted: Bool { noted.withLock { $0 != nil } }
+
+    /// Ends the command if there was a signal, with the status that a shell gives to such an end.
+    func obey() {
+        guard let number = noted.withLock({ $0 }) else { return }
+        fflush(nil)
+        _exit(128 + number)
+    }
+}
