@@ -196,7 +196,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         for node in request.nodes where !Roster.isJoined(node, arbiter, world.image) {
             throw Failure(.unavailable, "n\(node) has not joined the cluster: see plurix status")
         }
-        return try jobs.start(request, &orders)
+        return try jobs.start(request, now: Clock.now(), &orders)
     }
 
     /// How a job stands, and the bytes of its result.

@@ -81,6 +81,11 @@ struct JobInput: Sendable {
             }
             done += more
         }
+        // What the kernel makes up as it is read, as below /proc, says that it is empty.
+        var byte: UInt8 = 0
+        guard count > 0 || Glibc.read(file, &byte, 1) == 0 else {
+            throw Failure(.input, "\(path) does not tell its size: copy it to a file of its own first")
+        }
         return bytes
     }
 }

@@ -10,26 +10,35 @@ struct Jobs {
     private var nextNumber: Int
     /// When this arbiter began.
     private let began: UInt64
+    /// When somebody last asked for a job, or the running one began.
+    private var askedAt: UInt64
 
     /// Ended jobs whose results can still be asked for.
     private static let remembered = 8
     /// How long after its begin an arbiter may learn of a job that an earlier one started, nanoseconds: it catches up
     /// in less even when an epoch has to be opened first.
     private static let patience: UInt64 = 4_000_000_000
+    /// A running job that nobody has asked for so long is stopped, nanoseconds: its `plurix run` was killed, and would
+    /// keep the cluster from all others. A living one asks every 50 ms, and looks for a lost arbiter for 30 s.
+    private static let abandonment: UInt64 = 45_000_000_000
 
     /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
     ///   are larger than all that an earlier one has used, whether or not a trace of them is saved.
     init(incarnation: UInt32, now: UInt64) {
         began = now
+        askedAt = now
         nextNumber = Int(incarnation) << 20
     }
 
     /// Begins a job.
-    mutating func start(_ request: JobRequest, _ orders: inout Orders) throws(Failure) -> Int {
+    mutating func start(_ request: JobRequest, now: UInt64, _ orders: inout Orders) throws(Failure) -> Int {
         if let running = jobs.first(where: { !$0.hasEnded }) {
-            throw Failure(.unavailable, "\(running.program) still runs on this cluster: wait for it or stop it")
+            throw Failure(
+                .unavailable,
+                "\(running.program) still runs on this cluster: wait for it, or end its plurix run with Ctrl-C")
         }
         nextNumber += 2
+        askedAt = now
         jobs.append(Job(request, number: nextNumber, &orders))
         if jobs.count > Self.remembered { jobs.removeFirst() }
         return nextNumber
@@ -39,7 +48,8 @@ struct Jobs {
         jobs[try place(of: number)].cancel(now: now, &orders)
     }
 
-    func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+    mutating func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
+        askedAt = now
         if let job = jobs.first(where: { $0.number == number }) { return job.report(now: now) }
         // The nodes may have begun it when an earlier arbiter was killed, and it is about to be seen.
         guard now - began > Self.patience else { return (ArbiterJob.Reply(state: .starting, parts: []), []) }
@@ -68,15 +78,19 @@ struct Jobs {
             record.number < UInt64(Int.max), !jobs.contains(where: { $0.number == Int(record.number) }),
             jobs.allSatisfy(\.hasEnded)
         else { return }
+        askedAt = now
         jobs.append(Job(adopting: record, now: now))
     }
 
-    /// Hands ended orders to their jobs, and tells jobs which nodes are dead.
+    /// Hands ended orders to their jobs, stops what nobody waits for, and tells jobs which nodes are dead.
     mutating func settle(dead: UInt64, now: UInt64, _ orders: inout Orders) {
         for (purpose, outcome) in orders.takeFinished() {
             guard let number = purpose.job, let place = jobs.firstIndex(where: { $0.number == number })
             else { continue }
             jobs[place].finished(purpose, outcome, now: now, &orders)
+        }
+        if now - askedAt > Self.abandonment {
+            for place in jobs.indices { jobs[place].cancel(now: now, &orders) }
         }
         guard dead != 0 else { return }
         for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }

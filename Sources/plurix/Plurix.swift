@@ -26,9 +26,12 @@ struct Plurix: AsyncParsableCommand {
         ])
 
     static func main() async {
+        Terminal.open()
         let arguments = ArgumentOrder.arranged(Array(CommandLine.arguments.dropFirst()))
         do {
-            try ArgumentOrder.checkCommand(arguments, among: configuration.subcommands.map(\._commandName))
+            // A closure: a key path here lets the compiler crash.
+            let names = configuration.subcommands.map { $0._commandName }
+            try ArgumentOrder.checkCommand(arguments, among: names)
             var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
@@ -42,6 +45,7 @@ struct Plurix: AsyncParsableCommand {
         } catch {
             exit(withError: error)
         }
+        Terminal.finish()
     }
 }
 

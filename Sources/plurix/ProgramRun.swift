@@ -30,13 +30,16 @@ struct ProgramReport: Encodable {
 struct ProgramRun {
     private let cluster: ClusterHandle
     private let request: ProgramRequest
+    private let interruption: Interruption
 
     /// An arbiter that is away so long does not come back: its supervisor would have started it again.
     private static let patience: Duration = .seconds(30)
 
-    init(_ cluster: ClusterHandle, _ request: ProgramRequest) {
+    /// - Parameter interruption: stops the program when it is noted.
+    init(_ cluster: ClusterHandle, _ request: ProgramRequest, _ interruption: Interruption) {
         self.cluster = cluster
         self.request = request
+        self.interruption = interruption
     }
 
     /// - Parameter output: gets each line that the program printed, once it can no longer be undone.
@@ -50,7 +53,13 @@ struct ProgramRun {
         var printed = 0
         var lastAnswer = ContinuousClock.now
         var pause = Duration.milliseconds(2)
+        var isStopping = false
         while true {
+            if interruption.isNoted, !isStopping {
+                isStopping = true
+                Terminal.progress("stopping \(request.program)")
+                _ = try await arbiter.sendPatiently(ArbiterCancel(job: job))
+            }
             if let reply = try await progress(arbiter, job, since: lastAnswer) {
                 lastAnswer = .now
                 for piece in reply.output.dropFirst(printed) {

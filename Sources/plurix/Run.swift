@@ -37,9 +37,11 @@ struct Run: AsyncParsableCommand {
         let joined = try await cluster.status().nodes.filter { $0.state == .joined }
         let chosen = try choose(from: joined)
         let recording = try history.map { path throws(Failure) in try HistoryRecording(cluster, to: path) }
+        let interruption = Interruption()
         try await recording?.begin()
-        let outcome = await outcome(of: ProgramRun(cluster, request), on: chosen, recording)
+        let outcome = await outcome(of: ProgramRun(cluster, request, interruption), on: chosen, recording)
         if let recording, let history { try await finish(recording, history) }
+        if case .failure = outcome { interruption.obey() }
         let report = try outcome.get()
         if common.json { try Terminal.show(json: report) } else { show(report) }
         // The survivors' result is shown all the same, before the error.

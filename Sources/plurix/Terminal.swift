@@ -1,7 +1,25 @@
+import Control
 import Foundation
 
 /// Results go to standard output, everything else to standard error.
 enum Terminal {
+    /// Gives standard streams that are closed to nobody: what is opened later must not take their numbers.
+    static func open() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+            // The lowest free number is this one.
+            _ = Glibc.open("/dev/null", O_RDWR)
+        }
+    }
+
+    /// Ends the command when its results are lost on their way, as on a full disk.
+    static func finish() {
+        guard fflush(nil) != 0 else { return }
+        // Whoever read the results has enough of them.
+        if errno == EPIPE { _exit(128 + SIGPIPE) }
+        complain("the result could not be written: \(String(cString: strerror(errno)))")
+        _exit(Failure.Kind.fault.rawValue)
+    }
+
     /// Prints a result.
     static func show(_ text: String) {
         print(text)
