@@ -1,17 +1,17 @@
-import Dispatch
 import Foundation
 import Synchronization
 
 /// The wish of whoever runs the command that it ends: Ctrl-C, a closed terminal, `kill`. The first one is noted, so
 /// that what was begun elsewhere can be ended in order; one that comes a second later ends the command at once.
-final class Interruption: Sendable {
+public final class Interruption: Sendable {
     private let noted = Mutex<Int32?>(nil)
     // Safe: only `init` touches them; they are kept so that they live.
     nonisolated(unsafe) private let sources: [any DispatchSourceSignal]
 
     private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
-    init() {
+    /// From now on the signals are noted instead of ending the command.
+    public init() {
         sources = Self.signals.map { number in
             // As the rule for such sources is: the signal must not act by itself.
             signal(number, SIG_IGN)
@@ -29,10 +29,11 @@ final class Interruption: Sendable {
         }
     }
 
-    var isNoted: Bool { noted.withLock { $0 != nil } }
+    /// Whether somebody wants the command to end.
+    public var isNoted: Bool { noted.withLock { $0 != nil } }
 
     /// Ends the command if there was a signal, with the status that a shell gives to such an end.
-    func obey() {
+    public func obey() {
         guard let number = noted.withLock({ $0 }) else { return }
         fflush(nil)
         _exit(128 + number)
