@@ -6,6 +6,8 @@ public struct JoinWatch: Sendable {
     private let cluster: ClusterHandle
     private let limit: Duration
 
+    private static let lastWords = Duration.milliseconds(500)
+
     public init(_ cluster: ClusterHandle, limit: Duration) {
         self.cluster = cluster
         self.limit = limit
@@ -27,6 +29,10 @@ public struct JoinWatch: Sendable {
             if nodes.map(\.state) != shown {
                 shown = nodes.map(\.state)
                 progress(status)
+            }
+            if nodes.contains(where: { $0.state == .refused }) {
+                // Who asked ends the machine next: first the node may say on its console what it was told.
+                try? await Task.sleep(for: Self.lastWords)
             }
             for node in nodes { try check(node) }
             if nodes.count == names.count, nodes.allSatisfy({ $0.state == .joined }) { return status }
