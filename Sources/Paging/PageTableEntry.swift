@@ -7,7 +7,6 @@ public struct PageTableEntry: Equatable, Sendable {
     private static let presentBit: UInt64 = 1 << 0
     private static let writableBit: UInt64 = 1 << 1
     private static let accessedBit: UInt64 = 1 << 5
-    private static let dirtyBit: UInt64 = 1 << 6
     private static let noExecuteBit: UInt64 = 1 << 63
     private static let addressMask: UInt64 = 0x000F_FFFF_FFFF_F000
 

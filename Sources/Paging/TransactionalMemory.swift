@@ -159,9 +159,6 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
         residentCount += 1
     }
 
-    /// Whether a table exists or can be made, so that `install` will not fail.
-    public mutating func canInstall(_ page: Int) -> Bool { window.prepare(page, &frames) }
-
     /// Takes the page away and returns the frame with its last committed content.
     public mutating func remove(_ page: Int) -> UInt64 {
         let entry = window.entry(page)
@@ -176,9 +173,6 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
         frames.give(entry.frame)
         return shadow
     }
-
-    /// Something changed that no page tells (an epoch was opened).
-    public mutating func noteChange() { hasChanged = true }
 
     /// The frame with the page's committed content: its shadow while the running transaction writes it.
     public func committedFrame(_ page: Int) -> UInt64 {
