@@ -68,6 +68,10 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     mutating func retain(_ page: PageNumber) -> FrameHandle { Self.handle(memory.remove(Int(page.index))) }
     mutating func publish(_ page: PageNumber) -> FrameHandle { Self.handle(memory.publish(Int(page.index))) }
 
+    /// Nothing here is ahead of what is saved: what programs say waits in the shared memory for the host to collect,
+    /// and the card has no state that a transaction made.
+    mutating func rollback(to time: GlobalTime) {}
+
     mutating func accept(_ command: Wire.Command, from frame: RawSpan) { commands.append(command, from: frame) }
 
     mutating func record(_ event: ProtocolEvent) {

@@ -8,20 +8,14 @@ extension Arbiter {
         return RecordList.forEach(frame, at: Payload.at(0)) { piece, at in
             let counter = piece.time.counter
             guard counter > done, counter <= limit, piece.time.epoch <= current else { return }
-            if log.insert(piece, from: frame, at: at) && counter > gap.counter {
-                gap.counter = counter
-                gap.heardFrom = piece.committer
-            }
+            if log.insert(piece, from: frame, at: at) { gap.hear(of: counter, from: piece.committer) }
         }
     }
 
     mutating func hearOf(_ counter: UInt64, from station: Station, at time: UInt64) {
         guard counter > applied.counter else { return }
-        if counter > gap.counter {
-            gap.counter = counter
-            gap.heardFrom = station
-        }
-        gap.deadline = min(gap.deadline, time)
+        gap.hear(of: counter, from: station)
+        gap.want(at: time)
     }
 
     /// Follows the commits in the order of their times.
@@ -38,30 +32,22 @@ extension Arbiter {
             applied = entry.time
             tokenHolder = entry.committer
         }
-        if gap.counter <= applied.counter {
-            gap = NodeCore.Gap()
-        } else if gap.deadline == .max {
-            gap.deadline = now + tuning.reorder
-        }
+        if gap.counter > applied.counter { gap.want(at: now + tuning.reorder) } else { gap = CatchUp() }
         guard applied > before else { return }
-        if gap.counter > applied.counter { gap.progress(to: applied.counter, now, tuning.reorder) }
+        gap.progress(to: applied.counter, now, &patience, tuning)
         if polling == nil { tokenEvidenceAt = now }
         serveLater(now, &world)
         beginSave(now, &world)
     }
 
     mutating func retryGap<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        guard gap.deadline <= now, gap.counter > applied.counter else { return }
-        let count = UInt32(min(gap.counter - applied.counter, UInt64(Limits.requestRecords)))
-        gap.askedUntil = applied.counter + UInt64(count)
+        guard let count = gap.due(after: applied.counter, now, patience, tuning) else { return }
         let isKnown = gap.heardFrom.isNode && members[gap.heardFrom.index].state == .member
-        let target = gap.tries % 2 == 0 && isKnown ? gap.heardFrom : .everyone
-        gap.tries = min(gap.tries + 1, 100)
-        gap.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(gap.tries / 2, 3)))
+        let target = gap.tries % 2 == 1 && isKnown ? gap.heardFrom : .everyone
         send(RecordRequest(first: applied.counter + 1, count: count), to: target, &world)
         // A record that nobody supplies is a reason for an epoch [P10].
         if gap.tries >= 30, polling == nil {
-            gap.tries = 0
+            gap.restart()
             beginPoll(.recordMissing(applied.counter + 1), now, &world)
         }
     }

@@ -111,7 +111,9 @@ extension Arbiter {
         }
         guard newest.counter > applied.counter else { return true }
         guard let until = current.recordsUntil else {
-            polling?.recordsUntil = now + Self.recordPatience
+            polling?.recordsUntil = now + Self.recordPatience + patience.wait(0, tuning)
+            // Who was asked before the poll may be dead.
+            gap = CatchUp()
             hearOf(newest.counter, from: station, at: now)
             retryGap(now, &world)
             return false
@@ -130,7 +132,7 @@ extension Arbiter {
         if chain.count > 4 * Limits.maximumChain { chain.removeLast() }
         holders = current.holders.filter { $0.version > saved && $0.version <= time }
         polling = nil
-        gap = NodeCore.Gap()
+        gap = CatchUp()
         let answered = members.indices.first {
             current.answered & (1 << UInt64($0)) != 0 && members[$0].state == .member
         }
@@ -139,6 +141,7 @@ extension Arbiter {
         granteeIncarnation = answered.map { members[$0].incarnation } ?? 0
         tokenHolder = grantee
         tokenEvidenceAt = now
+        tokenNumber = 0
         world.notify(.opened(record, undone: undone))
         sendOpen(to: .everyone, &world)
         openAgain = 3

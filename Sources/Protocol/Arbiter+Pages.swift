@@ -48,18 +48,11 @@ extension Arbiter {
     private mutating func sendPage<World: ArbiterWorld & ~Copyable>(
         _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ request: PageRequest, _ world: inout World
     ) {
-        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
-        let total = version == .zero ? 0 : Limits.pageBytes
-        let pieces = max(1, (total + most - 1) / most)
         let key = endpoint.key
-        for index in 0..<pieces {
-            let offset = index * most
-            let length = min(most, total - offset)
-            let reply = PageReply(nonce: request.nonce, page: page, version: version, index: UInt8(index),
-                                  count: UInt8(pieces), offset: UInt16(offset), length: UInt16(length))
+        PagePieces.split(page, version, nonce: request.nonce, maximumFrame: world.maximumFrameBytes) { reply in
             let header = endpoint.nextHeader(.pageReply, to: request.requester, payloadBytes: reply.byteCount,
                                              epoch: epoch, applied: applied)
-            let content = PageContent(page: page, handle: handle, offset: offset, count: length)
+            let content = PageContent(page: page, handle: handle, offset: Int(reply.offset), count: Int(reply.length))
             _ = world.transmit(Limits.headerBytes + reply.byteCount, content, at: PageReply.dataOffset) { frame in
                 reply.emit(into: &frame)
                 header.emit(into: &frame, key: key)

@@ -18,10 +18,9 @@ struct Saving: Sendable {
         var version: GlobalTime
         var holder: Station
         var state = State.idle
-        var nonce: UInt64 = 0
+        var question = Question()
         var handle: FrameHandle? = nil
-        var missing: UInt8 = 0
-        var tries = 0
+        var pieces = PagePieces()
         /// The supposed holder has said that it has no such version.
         var isRefused = false
         var deadline: UInt64 = .max
@@ -104,7 +103,7 @@ extension Arbiter {
         guard let current = saving else { return }
         var begun = current.begun
         var open = begun - (current.needs.count - current.remaining)
-        while begun < current.needs.count, open < Saving.window {
+        while begun < current.needs.count, open < patience.window(Saving.window) {
             ask(begun, now, &world)
             begun += 1
             open += 1
@@ -114,44 +113,45 @@ extension Arbiter {
 
     private mutating func ask<World: ArbiterWorld & ~Copyable>(_ place: Int, _ now: UInt64, _ world: inout World) {
         guard var need = saving?.needs[place] else { return }
-        need.nonce = nextNonce()
+        let tries = need.question.tries
+        if tries == 0 { need.question = Question(nonce: nextNonce()) }
         need.state = .asked
-        need.missing = 0
-        need.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(need.tries, 3)))
+        need.deadline = now + patience.wait(tries, tuning)
         let isAlive = need.holder.isNode && members[need.holder.index].state == .member
-        let target = need.tries % 3 < 2 && isAlive && !need.isRefused ? need.holder : .everyone
-        need.tries += 1
+        let target = tries % 3 < 2 && isAlive && !need.isRefused ? need.holder : .everyone
+        let nonce = need.question.ask(now)
         saving?.needs[place] = need
-        send(PageRequest(nonce: need.nonce, page: need.page, count: 1, requester: .arbiter,
+        send(PageRequest(nonce: nonce, page: need.page, count: 1, requester: .arbiter,
                          requesterIncarnation: endpoint.incarnation, applied: applied, wanted: need.version),
              to: target, &world)
-        if need.tries >= Self.triesUntilLost, polling == nil {
+        if need.question.tries >= Self.triesUntilLost, polling == nil {
             beginPoll(.pageMissing(need.page), now, &world)
         }
     }
 
     /// Tries after which a version that is not the newest any more is not asked for again.
-    static let triesWhenRefused = 2
-    static let triesUntilOverwritten = 10
+    static let triesWhenRefused: UInt8 = 2
+    static let triesUntilOverwritten: UInt8 = 10
 
     /// Tries after which a page version that is needed for saving is suspected to be lost: about a second.
-    static let triesUntilLost = 20
+    static let triesUntilLost: UInt8 = 20
 
     mutating func receivePageReply<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                     _ world: inout World) -> Bool {
         guard let reply = PageReply.parse(frame) else { return false }
         guard polling == nil, let current = saving, let place = current.needs.firstIndex(where: {
-            $0.state == .asked && $0.page == reply.page && $0.nonce == reply.nonce && $0.version == reply.version
+            $0.state == .asked && $0.page == reply.page && $0.version == reply.version
+                && $0.question.isAnswered(by: reply.nonce)
         }) else { return true }
         var need = current.needs[place]
-        if need.missing == 0 { need.missing = reply.count == 8 ? .max : (1 << reply.count) - 1 }
+        guard need.pieces.take(reply) != .unwanted else { return true }
         let handle = need.handle ?? world.stage()
         need.handle = handle
-        if need.missing & (1 << reply.index) != 0 {
-            world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
-            need.missing &= ~(1 << reply.index)
+        world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
+        if need.pieces.isComplete {
+            need.state = .here
+            if let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
         }
-        if need.missing == 0 { need.state = .here }
         saving?.needs[place] = need
         if need.state == .here {
             saving?.remaining -= 1
@@ -165,7 +165,7 @@ extension Arbiter {
                                                                      _ world: inout World) -> Bool {
         guard let absent = PageAbsent.parse(frame) else { return false }
         guard polling == nil, let place = saving?.needs.firstIndex(where: {
-            $0.state == .asked && $0.page == absent.page && $0.nonce == absent.nonce
+            $0.state == .asked && $0.page == absent.page && $0.question.isAnswered(by: absent.nonce)
         }), var need = saving?.needs[place] else { return true }
         // Everyone is asked next, a little later so that a flood is impossible.
         need.isRefused = true
@@ -189,7 +189,7 @@ extension Arbiter {
     private func isGivenUp(_ need: Saving.Need, _ now: UInt64) -> Bool {
         guard need.state == .asked, need.deadline <= now, latest[Int(need.page.index)].version > need.version
         else { return false }
-        return need.tries >= (need.isRefused ? Self.triesWhenRefused : Self.triesUntilOverwritten)
+        return need.question.tries >= (need.isRefused ? Self.triesWhenRefused : Self.triesUntilOverwritten)
     }
 
     private mutating func finishSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

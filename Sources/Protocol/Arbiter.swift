@@ -25,13 +25,16 @@ public struct Arbiter: Sendable {
     /// Who held which unsaved version at the last poll.
     var holders: [Holder] = []
     var laterRequests: [PageRequest] = []
-    var gap = NodeCore.Gap()
+    var patience = Patience()
+    var gap = CatchUp()
     /// The token is with nobody: the next node that joins gets it.
     var isTokenFree: Bool
     /// Who got token number 1 of this epoch by its Open frame, always the same however often that is sent.
     var grantee = Station.nobody
     var granteeIncarnation: UInt32 = 0
     var tokenEvidenceAt: UInt64 = 0
+    /// The highest token number of this epoch that a node has told of: while it grows the token goes round.
+    var tokenNumber: UInt32 = 0
     var tokenHolder = Station.nobody
     var nonce: UInt64
     var heartbeatAt: UInt64 = 0
@@ -102,8 +105,6 @@ public struct Arbiter: Sendable {
     public var epoch: UInt32 { chain[0].epoch }
     public var isPolling: Bool { polling != nil }
     public func member(_ node: Station) -> Member { members[node.index] }
-    /// The global time at which a page's saved content was committed.
-    public func savedVersion(of page: PageNumber) -> GlobalTime { imageVersions[Int(page.index)] }
 
     mutating func nextNonce() -> UInt64 {
         nonce &+= 0x9E37_79B9_7F4A_7C15
@@ -214,7 +215,8 @@ public struct Arbiter: Sendable {
             members[header.sender.index].isReady = report.isReady
             world.accept(report, from: header.sender)
             return true
-        case .tokenRequest, .tokenGrant: return true
+        case .tokenGrant: return passOnGrant(header, frame, &world)
+        case .tokenRequest: return true
         case .poll, .open, .strictAnswer, .command: return false
         case .joinRequest, .joinChallenge, .joinAnswer, .joinAccept, .joinRefusal: return true
         }
@@ -222,10 +224,10 @@ public struct Arbiter: Sendable {
 
     private mutating func receiveHeartbeat(_ header: FrameHeader, _ frame: RawSpan, _ now: UInt64) -> Bool {
         guard let heartbeat = Heartbeat.parse(frame) else { return false }
-        if heartbeat.holdsToken && header.epoch == epoch {
-            tokenEvidenceAt = now
-            tokenHolder = header.sender
-        }
+        guard header.epoch == epoch else { return true }
+        if heartbeat.holdsToken { tokenHolder = header.sender }
+        if heartbeat.holdsToken || heartbeat.tokenNumber > tokenNumber { tokenEvidenceAt = now }
+        tokenNumber = max(tokenNumber, heartbeat.tokenNumber)
         return true
     }
 }

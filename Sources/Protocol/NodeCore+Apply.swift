@@ -10,11 +10,8 @@ extension NodeCore {
     /// Records up to `counter` exist; `station` has them. They are asked for at `time` unless they arrive before.
     mutating func hearOf(_ counter: UInt64, from station: Station, at time: UInt64) {
         guard counter > applied.counter else { return }
-        if counter > gap.counter {
-            gap.counter = counter
-            gap.heardFrom = station
-        }
-        gap.deadline = min(gap.deadline, time)
+        gap.hear(of: counter, from: station)
+        gap.want(at: time)
     }
 
     /// Takes in the records of a commit, a reply or a grant.
@@ -25,10 +22,8 @@ extension NodeCore {
         return RecordList.forEach(frame, at: offset) { piece, at in
             let counter = piece.time.counter
             guard counter > done, counter <= limit, piece.time.epoch <= current else { return }
-            if log.insert(piece, from: frame, at: at) && counter > gap.counter {
-                gap.counter = counter
-                gap.heardFrom = piece.committer == station ? .arbiter : piece.committer
-            }
+            guard log.insert(piece, from: frame, at: at) else { return }
+            gap.hear(of: counter, from: piece.committer == station ? .arbiter : piece.committer)
         }
     }
 
@@ -43,16 +38,12 @@ extension NodeCore {
                 apply(entry, &world)
             }
             if applied > before {
-                if gap.counter > applied.counter { gap.progress(to: applied.counter, now, tuning.reorder) }
+                gap.progress(to: applied.counter, now, &patience, tuning)
                 settleFetches(now, &world)
                 serveLater(now, &world)
             }
         }
-        if gap.counter <= applied.counter {
-            gap = Gap()
-        } else if gap.deadline == .max {
-            gap.deadline = now + tuning.reorder
-        }
+        if gap.counter > applied.counter { gap.want(at: now + tuning.reorder) } else { gap = CatchUp() }
     }
 
     /// Another station's commit becomes part of this node's time: the pages that it names are invalid now.
@@ -107,13 +98,9 @@ extension NodeCore {
     // MARK: Catching up
 
     mutating func retryGap<World: NodeWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        guard gap.deadline <= now, !isFrozen, gap.counter > applied.counter else { return }
+        guard !isFrozen, let count = gap.due(after: applied.counter, now, patience, tuning) else { return }
         counters.catchUps += 1
-        let count = UInt32(min(gap.counter - applied.counter, UInt64(Limits.requestRecords)))
-        gap.askedUntil = applied.counter + UInt64(count)
-        let target = gap.tries % 2 == 0 && gap.heardFrom != station ? gap.heardFrom : .arbiter
-        gap.tries = min(gap.tries + 1, 100)
-        gap.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(gap.tries / 2, 3)))
+        let target = gap.tries % 2 == 1 && gap.heardFrom != station ? gap.heardFrom : .arbiter
         send(RecordRequest(first: applied.counter + 1, count: count), to: target, &world)
         if gap.tries > 2 * tuning.triesUntilMissing {
             send(Missing(thing: .record, detail: applied.counter + 1), to: .arbiter, &world)

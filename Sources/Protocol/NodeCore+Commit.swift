@@ -12,7 +12,7 @@ extension NodeCore {
                 wantToken(isUrgent: true, now, &world)
                 return false
             }
-            transaction.urgentUntil = now + tuning.urgentHold
+            transaction.urgentUntil = now + patience.atLeast(8, tuning.urgentHold)
         }
         transaction.isRunning = true
         transaction.isDoomed = false
@@ -167,7 +167,7 @@ extension NodeCore {
 
     /// Asks the arbiter for a time at or after everything acknowledged before now [P2].
     public mutating func askStrict<World: NodeWorld & ~Copyable>(now: UInt64, _ world: inout World) {
-        strict = Strict(nonce: nextNonce(), deadline: now + tuning.retry, time: nil)
+        strict = Strict(nonce: nextNonce(), deadline: now + patience.wait(0, tuning), time: nil)
         send(StrictRead(nonce: strict.nonce), to: .arbiter, &world)
     }
 

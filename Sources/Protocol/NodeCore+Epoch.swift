@@ -111,7 +111,7 @@ extension NodeCore {
         token = Token()
         token.isWanted = wanted
         transaction.isCommitting = false
-        gap = Gap()
+        gap = CatchUp()
         world.record(.epochOpened(epoch: record.epoch, at: record.opened))
     }
 

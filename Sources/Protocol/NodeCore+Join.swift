@@ -44,7 +44,7 @@ extension NodeCore {
         token = Token()
         token.holder = accept.tokenHolder
         if accept.tokenNumber > 0 { takeToken(accept.tokenNumber, time: accept.applied, now, &world) }
-        gap = Gap()
+        gap = CatchUp()
         heartbeatAt = now
         reportAt = now
         world.record(.joined(incarnation: accept.incarnation, applied: accept.applied))
@@ -74,7 +74,7 @@ extension NodeCore {
         preImages.remove(where: { _ in true }) { world.discard($0.handle) }
         log.removeAll()
         token = Token()
-        gap = Gap()
+        gap = CatchUp()
         phase = .joining
         isReady = false
         endpoint.restart(incarnation: 0)

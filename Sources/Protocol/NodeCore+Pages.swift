@@ -74,22 +74,22 @@ extension NodeCore {
     mutating func ask<World: NodeWorld & ~Copyable>(_ slot: Int, count: Int, _ now: UInt64, _ world: inout World) {
         let fetch = fetches[slot]
         let target = target(of: fetch)
-        let nonce = nextNonce()
-        let deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(fetch.tries, 3)))
+        let deadline = now + patience.wait(fetch.question.tries, tuning)
+        var question = fetch.question.tries == 0 ? Question(nonce: nextNonce()) : fetch.question
+        let nonce = question.ask(now)
         for place in fetches.indices where fetches[place].state == .asked {
             let distance = Int(fetches[place].page.index) - Int(fetch.page.index)
             guard place == slot || (!fetches[place].isDemand && distance > 0 && distance < count) else { continue }
-            fetches[place].nonce = nonce
+            fetches[place].question = question
             fetches[place].target = target
             fetches[place].deadline = deadline
         }
-        fetches[slot].tries = min(fetch.tries + 1, 100)
         counters.pageRequests += 1
         world.record(.asked(fetch.page, of: target))
         let request = PageRequest(nonce: nonce, page: fetch.page, count: UInt16(count), requester: station,
                                   requesterIncarnation: endpoint.incarnation, applied: applied)
         send(request, to: target, &world)
-        if fetches[slot].tries >= tuning.triesUntilMissing {
+        if question.tries >= tuning.triesUntilMissing {
             send(Missing(thing: .page, detail: UInt64(fetch.page.index)), to: .arbiter, &world)
         }
     }
@@ -98,8 +98,8 @@ extension NodeCore {
     private func target(of fetch: Fetch) -> Station {
         let owner = pages[Int(fetch.page.index)].owner
         let isKnown = owner.isNode && owner != station
-        if fetch.tries < 2 && isKnown { return owner }
-        return fetch.tries < 4 || fetch.tries % 2 == 0 ? .arbiter : .everyone
+        if fetch.question.tries < 2 && isKnown { return owner }
+        return fetch.question.tries < 4 || fetch.question.tries % 2 == 0 ? .arbiter : .everyone
     }
 
     // MARK: Answers to this node's requests
@@ -108,21 +108,15 @@ extension NodeCore {
                                                                  _ now: UInt64, _ world: inout World) -> Bool {
         guard let reply = PageReply.parse(frame), Int(reply.page.index) < pages.count else { return false }
         guard let slot = fetches.firstIndex(where: {
-            $0.state == .asked && $0.page == reply.page && $0.nonce == reply.nonce
+            $0.state == .asked && $0.page == reply.page && $0.question.isAnswered(by: reply.nonce)
         }) else { return true }
-        if fetches[slot].missing == 0 {
-            guard let handle = fetches[slot].handle ?? world.stage() else { return true }
-            fetches[slot].handle = handle
-            fetches[slot].version = reply.version
-            fetches[slot].missing = reply.count == 8 ? .max : (1 << reply.count) - 1
-            if reply.length == 0 { world.clear(handle, at: 0, count: Limits.pageBytes) }
-        }
-        guard reply.version == fetches[slot].version, let handle = fetches[slot].handle,
-            fetches[slot].missing & (1 << reply.index) != 0
-        else { return true }
+        guard let handle = fetches[slot].handle ?? world.stage() else { return true }
+        fetches[slot].handle = handle
+        guard fetches[slot].pieces.take(reply) != .unwanted else { return true }
+        if reply.length == 0 { world.clear(handle, at: 0, count: Limits.pageBytes) }
         world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
-        fetches[slot].missing &= ~(1 << reply.index)
-        if fetches[slot].missing == 0 {
+        if fetches[slot].pieces.isComplete {
+            if let delay = fetches[slot].question.delay(of: reply.nonce, now) { patience.note(delay) }
             if fetches[slot].version > applied { hearOf(fetches[slot].version.counter, from: header.sender, at: now) }
             fetches[slot].state = .waiting
             settle(slot, now, &world)
@@ -156,19 +150,20 @@ extension NodeCore {
         trimFetches()
     }
 
-    mutating func receivePageAbsent<World: NodeWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
-                                                                  _ world: inout World) -> Bool {
+    mutating func receivePageAbsent<World: NodeWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
+                                                                  _ now: UInt64, _ world: inout World) -> Bool {
         guard let absent = PageAbsent.parse(frame) else { return false }
         guard let slot = fetches.firstIndex(where: {
-            $0.state == .asked && $0.page == absent.page && $0.nonce == absent.nonce
+            $0.state == .asked && $0.page == absent.page && $0.question.isAnswered(by: absent.nonce)
         }) else { return true }
         guard fetches[slot].isDemand else {
             release(slot, &world)
             trimFetches()
             return true
         }
-        if fetches[slot].target != .arbiter {
-            fetches[slot].tries = max(fetches[slot].tries, 2)
+        // Who was asked before may say so late, and more than once: that is no news.
+        if fetches[slot].target == header.sender, header.sender != .arbiter {
+            fetches[slot].question.giveUpOnFirst()
             ask(slot, count: 1, now, &world)
         }
         return true
@@ -192,9 +187,6 @@ extension NodeCore {
                 release(slot, &world)
                 continue
             }
-            if let handle = fetches[slot].handle { world.discard(handle) }
-            fetches[slot].handle = nil
-            fetches[slot].missing = 0
             ask(slot, count: 1, now, &world)
         }
         trimFetches()
@@ -249,23 +241,15 @@ extension NodeCore {
         }
     }
 
-    /// Sends a page in as few frames as the link allows. One that was never committed is zero and needs no bytes.
     private mutating func sendPage<World: NodeWorld & ~Copyable>(
         _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ request: PageRequest, _ world: inout World
     ) {
         counters.pagesServed += 1
-        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
-        let total = version == .zero ? 0 : Limits.pageBytes
-        let pieces = max(1, (total + most - 1) / most)
         let key = endpoint.key
-        for index in 0..<pieces {
-            let offset = index * most
-            let length = min(most, total - offset)
-            let reply = PageReply(nonce: request.nonce, page: page, version: version, index: UInt8(index),
-                                  count: UInt8(pieces), offset: UInt16(offset), length: UInt16(length))
+        PagePieces.split(page, version, nonce: request.nonce, maximumFrame: world.maximumFrameBytes) { reply in
             let header = endpoint.nextHeader(.pageReply, to: request.requester, payloadBytes: reply.byteCount,
                                              epoch: epoch, applied: applied)
-            let content = PageContent(page: page, handle: handle, offset: offset, count: length)
+            let content = PageContent(page: page, handle: handle, offset: Int(reply.offset), count: Int(reply.length))
             _ = world.transmit(Limits.headerBytes + reply.byteCount, content, at: PageReply.dataOffset) { frame in
                 reply.emit(into: &frame)
                 header.emit(into: &frame, key: key)

@@ -32,7 +32,7 @@ extension NodeCore {
         retryGap(now, &world)
         considerGrant(now, &world)
         if strict.deadline <= now {
-            strict.deadline = now + tuning.retry
+            strict.deadline = now + patience.wait(0, tuning)
             send(StrictRead(nonce: strict.nonce), to: .arbiter, &world)
         }
         if heartbeatAt <= now {

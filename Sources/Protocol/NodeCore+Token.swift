@@ -16,7 +16,7 @@ extension NodeCore {
                                    isUrgent: isUrgent)
         let isKnown = token.holder.isNode && token.holder != station && token.requestTries < 2
         token.requestTries = min(token.requestTries + 1, 100)
-        token.requestDeadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(token.requestTries, 4)))
+        token.requestDeadline = now + patience.wait(token.requestTries, tuning)
         send(request, to: isKnown ? token.holder : .everyone, &world)
         if token.requestTries > tuning.triesUntilMissing {
             send(Missing(thing: .token, detail: UInt64(token.number)), to: .arbiter, &world)
@@ -27,12 +27,19 @@ extension NodeCore {
         if token.isAsked && !isFrozen && token.requestDeadline <= now {
             askForToken(isUrgent: transaction.losses >= tuning.lossesUntilUrgent, now, &world)
         }
-        if let grant = token.grant, !isFrozen, grant.deadline <= now {
-            token.grant?.tries = min(grant.tries + 1, 100)
-            token.grant?.deadline = now + min(tuning.retryMaximum, tuning.retry << UInt64(min(grant.tries + 1, 4)))
-            sendGrant(grant, &world)
+        if var grant = token.grant, !isFrozen, grant.deadline <= now {
+            grant.tries = min(grant.tries + 1, 100)
+            grant.deadline = now + patience.wait(grant.tries, tuning)
+            // An epoch has one incarnation of a node at most [P15]: one that is newer is the one that was meant.
+            grant.targetIncarnation = max(grant.targetIncarnation, endpoint.incarnation(of: grant.target))
+            token.grant = grant
+            // The way to the grantee may be cut: the arbiter passes the identical grant on.
+            let isPassedOn = grant.tries >= Self.triesUntilPassedOn && grant.tries % 2 == 0
+            sendGrant(grant, to: isPassedOn ? .arbiter : grant.target, &world)
         }
     }
+
+    static let triesUntilPassedOn: UInt8 = 2
 
     mutating func takeToken<World: NodeWorld & ~Copyable>(_ number: UInt32, time: GlobalTime, _ now: UInt64,
                                                           _ world: inout World) {
@@ -62,7 +69,7 @@ extension NodeCore {
             }
             considerGrant(now, &world)
         } else if let grant = token.grant, grant.target == request.requester {
-            sendGrant(grant, &world)
+            sendGrant(grant, to: grant.target, &world)
         } else if token.holder.isNode, token.holder != request.requester, token.holder != station, request.hops < 4 {
             var passed = request
             passed.hops += 1
@@ -81,16 +88,16 @@ extension NodeCore {
         token.number += 1
         token.holder = target
         let grant = Token.Grant(number: token.number, target: target, targetIncarnation: incarnation,
-                                time: max(applied, token.time), queue: token.queue, deadline: now + tuning.retry,
-                                tries: 0)
+                                time: max(applied, token.time), queue: token.queue,
+                                deadline: now + patience.wait(0, tuning), tries: 0)
         token.queue = TokenQueue()
         token.grant = grant
         world.record(.tokenGranted(number: grant.number, to: target))
-        sendGrant(grant, &world)
+        sendGrant(grant, to: target, &world)
         if token.isWanted {
             token.isAsked = true
             token.requestTries = 0
-            token.requestDeadline = now + tuning.retry
+            token.requestDeadline = now + patience.wait(0, tuning)
         }
     }
 
@@ -101,12 +108,14 @@ extension NodeCore {
 
     /// Until when a node that runs transactions keeps the token although others wait.
     var holdEnd: UInt64 {
-        let end = token.takenAt + (token.isWanted ? tuning.wantedHold : tuning.tokenHold)
+        let hold = token.isWanted ? patience.atLeast(4, tuning.wantedHold) : patience.atLeast(1, tuning.tokenHold)
+        let end = token.takenAt + hold
         return transaction.isRunning ? max(end, transaction.urgentUntil) : end
     }
 
     /// Sends a grant, with the records of the last commits so that the target need not catch up.
-    private mutating func sendGrant<World: NodeWorld & ~Copyable>(_ grant: Token.Grant, _ world: inout World) {
+    private mutating func sendGrant<World: NodeWorld & ~Copyable>(_ grant: Token.Grant, to receiver: Station,
+                                                                  _ world: inout World) {
         let (first, bytes) = recentRecords()
         let log = log
         let last = applied.counter
@@ -114,7 +123,7 @@ extension NodeCore {
         if token.isWanted { queue.append(station) }
         let message = TokenGrant(number: grant.number, target: grant.target, targetIncarnation: grant.targetIncarnation,
                                  time: grant.time, queue: queue, recordBytes: bytes)
-        send(.tokenGrant, byteCount: message.byteCount, to: grant.target, &world) { frame in
+        send(.tokenGrant, byteCount: message.byteCount, to: receiver, &world) { frame in
             message.emit(into: &frame)
             var offset = TokenGrant.recordsOffset
             var counter = first

@@ -42,11 +42,12 @@ public struct NodeCore: ~Copyable, Sendable {
     /// Up to the last one in use: every event looks through them.
     var fetches: [Fetch]
     var laterRequests: [PageRequest] = []
+    var patience = Patience()
     var token = Token()
     var transaction: Transaction
 
     var join = Join()
-    var gap = Gap()
+    var gap = CatchUp()
     var strict = Strict()
     var nonce: UInt64
     var heartbeatAt: UInt64 = 0
@@ -61,24 +62,6 @@ public struct NodeCore: ~Copyable, Sendable {
         var deadline: UInt64 = 0
         var tries: UInt32 = 0
         var hasWarned = false
-    }
-
-    /// Records that others have applied and this node has not.
-    struct Gap: Sendable {
-        var counter: UInt64 = 0
-        var heardFrom = Station.arbiter
-        var deadline: UInt64 = .max
-        var tries: UInt8 = 0
-
-        /// The last record that was asked for; 0 before the first request.
-        var askedUntil: UInt64 = 0
-
-        /// Some of the records came. When all that were asked for are here the next are asked for at once, because more
-        /// are made meanwhile; else soon, unless they come by themselves.
-        mutating func progress(to applied: UInt64, _ now: UInt64, _ patience: UInt64) {
-            deadline = askedUntil > 0 && applied >= askedUntil ? now : now + patience
-            tries = 0
-        }
     }
 
     struct Strict: Sendable {
@@ -182,7 +165,7 @@ public struct NodeCore: ~Copyable, Sendable {
         switch header.kind {
         case .pageRequest: isSound = receivePageRequest(header, frame, now, &world)
         case .pageReply: isSound = receivePageReply(header, frame, now, &world)
-        case .pageAbsent: isSound = receivePageAbsent(frame, now, &world)
+        case .pageAbsent: isSound = receivePageAbsent(header, frame, now, &world)
         case .tokenRequest: isSound = receiveTokenRequest(frame, now, &world)
         case .tokenGrant: isSound = receiveTokenGrant(header, frame, now, &world)
         case .commit, .recordReply: isSound = receiveRecords(frame, at: Payload.at(0))

@@ -67,10 +67,6 @@ public protocol NodeWorld: ~Copyable {
     mutating func record(_ event: ProtocolEvent)
 }
 
-extension NodeWorld where Self: ~Copyable {
-    public mutating func rollback(to time: GlobalTime) {}
-}
-
 /// What the flight recorder keeps of the protocol.
 public enum ProtocolEvent: Sendable {
     case joined(incarnation: UInt32, applied: GlobalTime)

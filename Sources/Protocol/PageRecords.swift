@@ -80,16 +80,16 @@ public struct Fetch: Sendable {
     public enum State: Sendable { case idle, asked, waiting }
     public var state = State.idle
     public var page = PageNumber(0)
-    public var nonce: UInt64 = 0
+    var question = Question()
     public var target = Station.nobody
-    public var tries: UInt8 = 0
     public var deadline: UInt64 = 0
     /// A program waits for it; else it is read-ahead and is not asked for twice.
     public var isDemand = false
     public var handle: FrameHandle? = nil
-    public var version = GlobalTime.zero
-    /// Pieces still missing, one bit each; 0 before the first.
-    public var missing: UInt8 = 0
+    var pieces = PagePieces()
+
+    /// Of what has arrived.
+    public var version: GlobalTime { pieces.version }
 
     public init() {}
 }

@@ -19,8 +19,10 @@ public struct Trouble: OptionSet, Sendable {
     public static let hostility = Trouble(rawValue: 512)
     /// Disasters upon disasters, and little memory for the past.
     public static let siege = Trouble(rawValue: 1024)
+    /// A round trip longer than a first patience: another site.
+    public static let distance = Trouble(rawValue: 2048)
     public static let none: Trouble = []
-    public static let all = Trouble(rawValue: 2047)
+    public static let all = Trouble(rawValue: 4095)
 }
 
 /// One entry of the fault script.
@@ -84,7 +86,7 @@ struct Scenario {
     /// After the programs have stopped, all must have settled within this.
     static let settling = 4 * second
 
-    init(_ random: inout Generator, _ trouble: Trouble, nodes fixed: Int?) {
+    init(_ random: inout Generator, _ trouble: Trouble, nodes fixed: Int?, oneWay: UInt64?) {
         nodes = fixed ?? 1 + random.below(5)
         layout = Layout(accounts: 2 + random.below(7), registers: random.below(5),
                         bulk: random.chance(60) ? 321 + random.below(400) : 0)
@@ -111,7 +113,14 @@ struct Scenario {
         } else {
             writeScript(&random, trouble, isSiege: false)
         }
+        if trouble.contains(.distance) && (oneWay != nil || random.chance(40)) {
+            let base = (oneWay ?? random.between(5, 100)) * Self.millisecond
+            latency = (base, base + random.between(0, base / 4))
+        }
     }
+
+    /// How much longer everything may take, because frames are under way for long.
+    var slowness: UInt64 { 100 * latency.high }
 
     private mutating func shrinkMemory(_ random: inout Generator) {
         guard random.chance(500) else { return }

@@ -29,20 +29,23 @@ public final class Simulation {
     enum Phase { case faults, recovery, settling }
 
     /// Runs a seed to its verdict.
-    public static func run(seed: UInt64, trouble: Trouble = .all, nodes: Int? = nil,
+    /// - Parameters:
+    ///   - nodes: how many, when not the seed decides.
+    ///   - oneWay: how long frames are under way, milliseconds, when not the seed decides.
+    public static func run(seed: UInt64, trouble: Trouble = .all, nodes: Int? = nil, oneWay: UInt64? = nil,
                            log: ((String) -> Void)? = nil) -> Verdict {
-        let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes)
+        let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes, oneWay: oneWay)
         simulation.log = log
         for node in simulation.nodes { node.isListening = log != nil }
         return simulation.run()
     }
 
-    init(seed: UInt64, trouble: Trouble, nodes count: Int?) {
+    init(seed: UInt64, trouble: Trouble, nodes count: Int?, oneWay: UInt64? = nil) {
         self.seed = seed
         random = Generator(seed)
         _ = random.next()
         var draw = random.split()
-        scenario = Scenario(&draw, trouble, nodes: count)
+        scenario = Scenario(&draw, trouble, nodes: count, oneWay: oneWay)
         network = Network(scenario, random: random.split())
         stations = (1...scenario.nodes).map { UInt8($0) } + [Station.arbiter.number]
         checker = Checker(sharedPages: scenario.layout.sharedPages)
@@ -194,7 +197,7 @@ public final class Simulation {
         arbiter.follow(checker)
         for reason in arbiter.polls {
             // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
-            let isCalm = phase != .faults && now > scenario.calm + Scenario.needlessEpoch
+            let isCalm = phase != .faults && now > scenario.calm + Scenario.needlessEpoch + scenario.slowness
             if isCalm || scenario.isPeaceful {
                 checker.fail("needless epoch: \(reason)")
             }

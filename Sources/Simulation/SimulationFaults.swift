@@ -91,7 +91,7 @@ extension Simulation {
         let hasAll = nodes.indices.allSatisfy { nodes[$0].commits >= calmCommits[$0] + 3 }
         let isEnough = checker.commits.count >= Self.wantedCommits
         if !hasAll || !isEnough {
-            let isLate = now > scenario.calm + Scenario.recovery
+            let isLate = now > scenario.calm + Scenario.recovery + scenario.slowness
             if !hasAll && isLate {
                 for index in nodes.indices where nodes[index].commits < calmCommits[index] + 3 {
                     checker.fail("n\(index + 1) is stuck: \(state(of: nodes[index]))")
@@ -106,7 +106,7 @@ extension Simulation {
             node.mayBegin = false
             finish(node)
         }
-        queue.insert(.fault(.end), at: now + Scenario.settling)
+        queue.insert(.fault(.end), at: now + Scenario.settling + scenario.slowness)
     }
 
     static let wantedCommits = 300

@@ -2,7 +2,8 @@
 /// by the arbiter on the requester's behalf.
 public struct PageRequest: Message {
     public static let kind = FrameHeader.Kind.pageRequest
-    /// Fresh for each request: a reply to an earlier one is not taken (PROTOCOL 17).
+    /// Fresh for each thing that is wanted, and the same however often that is asked for: a reply to an earlier want is
+    /// not taken (PROTOCOL 17).
     public var nonce: UInt64
     public var page: PageNumber
     /// 1…16 consecutive pages; all but the first are read-ahead and may be left unanswered.
@@ -83,6 +84,19 @@ public struct PageReply: Message {
         min(Limits.pageBytes, (maximumFrame - Limits.headerBytes - headBytes) & ~7)
     }
 
+    /// Bytes of every piece of this page but the last: how the page is cut.
+    public var stride: Int { index + 1 < count || index == 0 ? Int(length) : Int(offset) / Int(index) }
+
+    /// Whether the pieces of this cut cover the page exactly: none of it twice, none of it never.
+    private var isExact: Bool {
+        if count == 1 { return offset == 0 && (length == 0 || Int(length) == Limits.pageBytes) }
+        let stride = stride
+        let start = Int(index) * stride
+        guard stride > 0, (Int(count) - 1) * stride < Limits.pageBytes, Limits.pageBytes <= Int(count) * stride
+        else { return false }
+        return Int(offset) == start && Int(length) == min(stride, Limits.pageBytes - start)
+    }
+
     public var byteCount: Int { Self.headBytes + Int(length) }
     /// Where the bytes lie in the frame.
     public static let dataOffset = Limits.headerBytes + headBytes
@@ -107,7 +121,7 @@ public struct PageReply: Message {
             index: frame.load(UInt8.self, at: Payload.at(20)), count: frame.load(UInt8.self, at: Payload.at(21)),
             offset: frame.load(UInt16.self, at: Payload.at(22)), length: frame.load(UInt16.self, at: Payload.at(24)))
         guard Payload.count(frame) == reply.byteCount, reply.count >= 1, reply.count <= 8, reply.index < reply.count,
-            Int(reply.offset) + Int(reply.length) <= Limits.pageBytes
+            reply.isExact
         else { return nil }
         return reply
     }

@@ -92,6 +92,18 @@ extension LiveTests {
             }
         }
 
+        /// A long way and a missing link are no losses: the same epoch before and after.
+        @Test func aSlowNetworkAndACutLinkOpenNoEpoch() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                for trouble in [["delay", "60ms"], ["cut", "n1", "n3"]] {
+                    #expect(try await cluster.plurix(["net"] + trouble).status == 0)
+                    #expect(try await cluster.run("counter", "5").result == .integer(15))
+                    #expect(try await cluster.status().epoch == 1, "\(trouble)")
+                    try await cluster.plurix("net", "heal")
+                }
+            }
+        }
+
         @Test func nodesJoinAndDieInTheMiddleOfBank() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 async let bank = cluster.plurix(["run", "--json", "bank", "--transfers", "4000"])

@@ -79,6 +79,9 @@ final class BufferWorld: NodeWorld {
 
     // MARK: Memory
 
+    /// Nothing here is ahead of what is saved.
+    func rollback(to time: GlobalTime) {}
+
     private func range(of page: PageNumber) -> Range<Int> {
         let start = Int(page.index) * Limits.pageBytes
         return start..<start + Limits.pageBytes

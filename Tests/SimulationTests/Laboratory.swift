@@ -15,7 +15,11 @@ final class Laboratory {
     private(set) var counted: [FrameHeader.Kind] = []
     /// Nodes that hear nothing for now.
     var deaf: Set<UInt8> = []
+    /// Pairs of nodes that do not hear each other.
+    var cuts: [(UInt8, UInt8)] = []
     private var stamp: UInt64 = 1
+    /// Nodes whose transactions are driven by hand; their own programs would tell the core that there is nothing to do.
+    var driven: Set<UInt8> = []
     private var everything: [(sender: UInt8, frame: Frame)] = []
 
     init(nodes count: Int, maximumFrameBytes: Int = Limits.maximumFrameBytes) {
@@ -51,7 +55,7 @@ final class Laboratory {
             let bytes = frame.bytes
             let target = Station(bytes[19])
             for node in nodes where node.station.number != sender && (target == node.station || target == .everyone) {
-                if node.isAlive && !deaf.contains(node.station.number) {
+                if node.isAlive && !deaf.contains(node.station.number) && !isCut(sender, node.station.number) {
                     node.core.receive(bytes.span.bytes, now: node.clock(now), &node.memory)
                 }
             }
@@ -63,9 +67,13 @@ final class Laboratory {
         }
     }
 
+    private func isCut(_ one: UInt8, _ other: UInt8) -> Bool {
+        cuts.contains { $0 == (one, other) || $0 == (other, one) }
+    }
+
     private func collect() {
         for node in nodes where node.isAlive {
-            node.run(now, checker)
+            if !driven.contains(node.station.number) { node.run(now, checker) }
             for frame in node.memory.outbox { send(frame, from: node.station) }
             node.memory.outbox.removeAll()
         }
@@ -95,6 +103,23 @@ final class Laboratory {
         }
     }
 
+    /// A machine is gone, and the host knows.
+    func kill(_ number: Int) {
+        nodes[number - 1].isAlive = false
+        arbiter.core.died(nodes[number - 1].station, now: now, &arbiter.store)
+        settle()
+    }
+
+    func boot(_ number: Int) {
+        let node = nodes[number - 1]
+        let module = BootModule(
+            cluster: Simulation.cluster, key: Simulation.key, nonce: UInt64(number) << 32 | now,
+            sharedPages: UInt32(node.core.sharedPages), maximumFrameBytes: UInt16(Limits.maximumFrameBytes),
+            node: node.station)
+        node.boot(module, tuning: Tuning(), now: now)
+        settle()
+    }
+
     /// The arbiter is killed and finds again what its disk has.
     func restartArbiter() {
         arbiter.boot(now: now, checker)
@@ -116,14 +141,17 @@ final class Laboratory {
         return counted
     }
 
-    /// Runs a transaction to its commit.
+    /// Runs a transaction to its commit; false when others' commits have doomed it, or when it waits for ever.
     @discardableResult
     func transaction(on number: Int, reading reads: [UInt32] = [], writing writes: [UInt32] = []) -> Bool {
         let node = nodes[number - 1]
+        driven.insert(node.station.number)
+        defer { driven.remove(node.station.number) }
         guard node.core.begin(now: node.clock(now), &node.memory) else { return false }
         for page in (reads + writes).map({ PageNumber($0) }) {
             if !node.core.isPresent(page) { node.core.fetch(page, ahead: 0, now: node.clock(now), &node.memory) }
             settle()
+            waitUnless { node.core.isPresent(page) }
             guard node.core.isPresent(page) else { return false }
             var content = node.memory.read(page)
             guard writes.contains(page.index), !node.memory.isWritten(page) else { continue }
@@ -139,9 +167,16 @@ final class Laboratory {
                 node.memory.finish()
                 return true
             case .doomed: return false
-            case .waiting: settle()
+            case .waiting:
+                settle()
+                if !node.core.holdsToken { pass(5_000_000) }
             }
         }
         return false
+    }
+
+    /// Lets time pass until something is so, but not for ever.
+    private func waitUnless(_ isSo: () -> Bool) {
+        for _ in 0..<100 where !isSo() { pass(5_000_000) }
     }
 }

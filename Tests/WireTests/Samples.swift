@@ -83,7 +83,7 @@ struct Sample: Sendable, CustomStringConvertible {
         Sample(Heartbeat(saved: time, tokenNumber: 8, holdsToken: true)),
         Sample(PageRequest(nonce: 3, page: PageNumber(77), count: 16, requester: Station(3), requesterIncarnation: 5,
                            applied: time, wanted: .zero)),
-        Sample(PageReply(nonce: 3, page: PageNumber(77), version: time, index: 1, count: 3, offset: 1408, length: 8),
+        Sample(PageReply(nonce: 3, page: PageNumber(77), version: time, index: 7, count: 8, offset: 4088, length: 8),
                behind: [1, 2, 3, 4, 5, 6, 7, 8]),
         Sample(PageAbsent(nonce: 3, page: PageNumber(77))),
         Sample(TokenRequest(requester: Station(3), requesterIncarnation: 5, hops: 1, isUrgent: true)),
