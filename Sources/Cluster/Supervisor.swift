@@ -93,8 +93,12 @@ actor Supervisor {
         case (.pause, .paused), (.resume, .running):
             return
         case (.pause, _):
-            try await machines.suspend(domain(number))
+            // Told before it is so: who adds up how long the machine's clock stood still never counts too little.
             try await set(.paused, number)
+            do throws(Failure) { try await machines.suspend(domain(number)) } catch {
+                try await set(.running, number)
+                throw error
+            }
         case (.resume, _):
             try await machines.resume(domain(number))
             try await set(.running, number)

@@ -34,13 +34,35 @@ enum Clock {
     /// Asks the clock of known rate and sets the counter by it.
     private static func correctedTime() -> UInt64 {
         guard EventTimer.isPresent else { return intervalTime() }
-        let ticks = readTimestamp()
-        let time = EventTimer.nanoseconds()
+        let (ticks, time) = readTogether()
         if time >= firstStretch {
             anchor(ticks: ticks, time: time, rate: ratio(time, ticks &- timestampAtEntry()), stretch: time)
         }
         return time
     }
+
+    /// Both clocks at one moment. The host may take the processor away between the two readings, and a pair that is
+    /// milliseconds apart would set the counter wrong by as much: of a few pairs the closest is taken. The counter is
+    /// read last, so that what is left of the error makes the clock late and never early.
+    private static func readTogether() -> (ticks: UInt64, time: UInt64) {
+        var best = (ticks: readTimestamp(), time: UInt64(0))
+        var closest = UInt64.max
+        for _ in 0..<4 {
+            let before = readTimestamp()
+            let time = EventTimer.nanoseconds()
+            let after = readTimestamp()
+            if after &- before < closest {
+                closest = after &- before
+                best = (after, time)
+            }
+            if closest <= 2 * usualGap { break }
+        }
+        usualGap = min(usualGap, closest)
+        return best
+    }
+
+    /// Ticks between two readings of the counter around one of the HPET, when nothing comes between.
+    nonisolated(unsafe) private static var usualGap: UInt64 = UInt64.max / 4
 
     /// The same with the PIT, which can be compared with only within 55 ms after its start; afterwards the counter
     /// goes alone. Who first asks for the time later than that waits 10 ms, once: such machines are the exception.
