@@ -55,15 +55,25 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
     ///
     /// Does nothing when another process does this work already.
     public func run(in directory: RunDirectory, _ body: () async throws -> Void) async throws {
-        guard let lock = try ProcessLock.take(directory.lock(of: rawValue)) else { return }
-        guard let identity = ProcessIdentity(of: getpid()) else {
-            throw Failure(.fault, "/proc does not know this process")
+        do {
+            guard let lock = try ProcessLock.take(directory.lock(of: rawValue)) else { return }
+            guard let identity = ProcessIdentity(of: getpid()) else {
+                throw Failure(.fault, "/proc does not know this process")
+            }
+            try identity.save(to: directory.record(of: rawValue))
+            try await body()
+            // The lock is held until here.
+            _ = consume lock
+        } catch {
+            let failure = Failure(error, while: "running the \(rawValue)")
+            let words = String(decoding: try JSONEncoder().encode(failure), as: UTF8.self)
+            FileHandle.standardError.write(Data("\(Self.lastWord)\(words)\n".utf8))
+            exit(failure.kind.rawValue)
         }
-        try identity.save(to: directory.record(of: rawValue))
-        try await body()
-        // The lock is held until here.
-        _ = consume lock
     }
+
+    /// Before the failure, as JSON, in the last line of a process's log.
+    private static let lastWord = "failure "
 
     /// Waits until the process answers on its socket.
     ///
@@ -75,29 +85,37 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
             if canConnect(to: socket(in: directory)) { return }
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
-                guard status == 0 else { throw Failure(.unavailable, lastWords(in: directory)) }
+                guard status == 0 else { throw lastWords(in: directory) }
                 // It found another at work, which may have its lock and not be recorded yet.
                 leftToAnother = .now
             }
             if let since = leftToAnother, ContinuousClock.now - since > Self.recordLimit,
                 running(in: directory) == nil
             {
-                throw Failure(.unavailable, "the \(rawValue) ended while others started it: try again")
+                throw Failure(
+                    .unavailable, "the \(rawValue) ended while others started it", advice: "try again", at: rawValue)
             }
             // Cancellation is seen by the caller's next request.
             try? await Task.sleep(for: .milliseconds(2))
         }
-        throw Failure(.timeout, "the \(rawValue) does not answer: see \(directory.log(of: rawValue))")
+        throw Failure(
+            .timeout, "the \(rawValue) does not answer", advice: "see \(directory.log(of: rawValue))", at: rawValue)
     }
 
     /// From a process's lock to its record: a hundred times what it takes on a busy machine.
     private static let recordLimit = Duration.seconds(2)
 
-    private func lastWords(in directory: RunDirectory) -> String {
+    /// Why it ended, as far as it could say so.
+    private func lastWords(in directory: RunDirectory) -> Failure {
+        // On a full disk the end of the log is older.
+        do { try directory.checkWritable() } catch { return error }
         let log = FileManager.default.contents(atPath: directory.log(of: rawValue)) ?? Data()
-        let line = String(decoding: log.suffix(4000), as: UTF8.self).split(separator: "\n").last
-        guard let line else { return "the \(rawValue) ended at once" }
-        return line.hasPrefix("plurix: ") ? String(line.dropFirst(8)) : "the \(rawValue) ended: \(line)"
+        let line = String(decoding: log.suffix(4000), as: UTF8.self).split(separator: "\n").last ?? ""
+        let words = line.hasPrefix(Self.lastWord) ? Data(line.dropFirst(Self.lastWord.count).utf8) : Data()
+        if let failure = try? JSONDecoder().decode(Failure.self, from: words) { return failure }
+        return Failure(
+            .unavailable, "the \(rawValue) ended at once: \(line)", advice: "see \(directory.log(of: rawValue))",
+            at: rawValue)
     }
 
     /// POSIX_SPAWN_SETSID of <spawn.h>, which Swift's Glibc module leaves out.

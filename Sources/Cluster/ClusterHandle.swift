@@ -26,7 +26,7 @@ public struct ClusterHandle: Sendable {
     }
 
     public func status() async throws(Failure) -> ClusterStatus {
-        try await ask(SupervisorStatus())
+        try await ask(SupervisorStatus(), isRepeatable: true)
     }
 
     /// Starts a machine and returns the node's number. `node` nil takes the lowest free number.
@@ -44,7 +44,8 @@ public struct ClusterHandle: Sendable {
     public func resume(_ node: Int) async throws(Failure) { try await change(node, .resume) }
 
     private func change(_ node: Int, _ change: ChangeNode.Change) async throws(Failure) {
-        _ = try await ask(ChangeNode(node: node, change: change), limit: .seconds(60))
+        let isRepeatable = change == .pause || change == .resume
+        _ = try await ask(ChangeNode(node: node, change: change), limit: .seconds(60), isRepeatable: isRepeatable)
     }
 
     /// The arbiter's control socket, with a supervisor at work that keeps the arbiter alive.
@@ -59,10 +60,26 @@ public struct ClusterHandle: Sendable {
         return ControlClient(path: directory.segmentSocket)
     }
 
+    /// - Parameter isRepeatable: whether to ask the next supervisor when this one is killed before it answers.
     private func ask<Request: ControlRequest>(
-        _ request: Request, limit: Duration = .seconds(30)
+        _ request: Request, limit: Duration = .seconds(30), isRepeatable: Bool = false
     ) async throws(Failure) -> Request.Reply {
+        for _ in 1..<Self.supervisors {
+            try await ensureSupervisor()
+            do throws(Failure) { return try await supervisor.send(request, limit: limit) } catch {
+                guard error.kind == .unavailable, error.place == supervisor.path else { throw error }
+                guard isRepeatable else {
+                    throw Failure(
+                        .unavailable, "the supervisor was killed before it answered",
+                        advice: "see \(directory.hint("status")) whether it was done, and if not, try again",
+                        at: "supervisor")
+                }
+            }
+        }
         try await ensureSupervisor()
         return try await supervisor.send(request, limit: limit)
     }
+
+    /// How many are asked, should each be killed before it answers.
+    private static let supervisors = 3
 }

@@ -127,9 +127,7 @@ public struct Doctor: Sendable {
 
     private func finding(_ subject: String, _ body: () throws(Failure) -> String) -> Finding {
         do { return Finding(subject: subject, verdict: .good, text: try body()) } catch {
-            let parts = error.message.split(separator: ":", maxSplits: 1)
-            let remedy = parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : "see the message"
-            return Finding(subject: subject, verdict: .bad, text: String(parts[0]), remedy: remedy)
+            return Finding(subject: subject, verdict: .bad, text: error.message, remedy: error.advice)
         }
     }
 }

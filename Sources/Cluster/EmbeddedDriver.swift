@@ -43,7 +43,8 @@ enum EmbeddedDriver {
         guard geteuid() == 0, getpwnam(account) == nil else { return }
         throw Failure(
             .unavailable,
-            "libvirt needs the account \(account) when it is used by root: add it with"
-                + " useradd --system --no-create-home --shell /usr/sbin/nologin \(account), or work as another user")
+            "libvirt needs the account \(account) when it is used by root",
+            advice: "add it with useradd --system --no-create-home --shell /usr/sbin/nologin \(account), or work as"
+                + " another user")
     }
 }

@@ -29,7 +29,8 @@ public struct Installation: Sendable {
             return path
         }
         guard let path = imageDirectory.map({ $0 + "/node.elf" }), FileManager.default.fileExists(atPath: path) else {
-            throw Failure(.unavailable, "there is no node image beside \(executable): build it with make image")
+            throw Failure(
+                .unavailable, "there is no node image beside \(executable)", advice: "build it with make image")
         }
         return path
     }
@@ -38,7 +39,8 @@ public struct Installation: Sendable {
     public func domainTemplate() throws(Failure) -> String {
         guard let imageDirectory else {
             throw Failure(
-                .unavailable, "node-domain.xml is not beside \(executable): build with make build, or reinstall")
+                .unavailable, "node-domain.xml is not beside \(executable)",
+                advice: "build with make build, or reinstall")
         }
         let path = imageDirectory + "/node-domain.xml"
         do { return try String(contentsOfFile: path, encoding: .utf8) } catch {
@@ -52,7 +54,8 @@ public struct Installation: Sendable {
     public func emulator() throws(Failure) -> String {
         guard let path = Self.find(Self.emulatorName) else {
             throw Failure(
-                .unavailable, "\(Self.emulatorName) is not in PATH: install it with apt install qemu-system-x86")
+                .unavailable, "\(Self.emulatorName) is not in PATH",
+                advice: "install it with apt install qemu-system-x86", at: Self.emulatorName)
         }
         return path
     }
@@ -63,7 +66,9 @@ public struct Installation: Sendable {
     public func firmware() throws(Failure) -> String {
         let places = ["/usr/share/qemu/qboot.rom", "/usr/local/share/qemu/qboot.rom", "/usr/share/qboot/qboot.rom"]
         guard let path = places.first(where: { FileManager.default.isReadableFile(atPath: $0) }) else {
-            throw Failure(.unavailable, "\(places[0]) is missing: install it with apt install qemu-system-data")
+            throw Failure(
+                .unavailable, "\(places[0]) is missing", advice: "install it with apt install qemu-system-data",
+                at: places[0])
         }
         return path
     }
@@ -101,8 +106,10 @@ public struct Installation: Sendable {
 public func checkReadable(_ path: String, _ what: String) throws(Failure) {
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-        throw Failure(.input, "\(what) \(path) does not exist")
+        throw Failure(.input, "\(what) \(path) does not exist", at: path)
     }
-    guard !isDirectory.boolValue else { throw Failure(.input, "\(what) \(path) is a directory") }
-    guard access(path, R_OK) == 0 else { throw Failure(.input, "\(what) \(path) cannot be read by this user") }
+    guard !isDirectory.boolValue else { throw Failure(.input, "\(what) \(path) is a directory", at: path) }
+    guard access(path, R_OK) == 0 else {
+        throw Failure(.input, "\(what) \(path) cannot be read by this user", at: path)
+    }
 }

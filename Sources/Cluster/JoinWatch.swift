@@ -40,7 +40,9 @@ public struct JoinWatch: Sendable {
                 let late = nodes.filter { $0.state != .joined }.map { "\($0.name) is \($0.state.rawValue)" }
                 throw Failure(
                     .timeout,
-                    "not all nodes joined within \(limit): \(late.joined(separator: ", ")); see plurix logs NODE")
+                    "not all nodes joined within \(limit): \(late.joined(separator: ", "))",
+                    advice: "see \(hint("logs", nodes.first { $0.state != .joined }))",
+                    at: nodes.first { $0.state != .joined }?.name)
             }
             // Cancellation is seen by the next request.
             try? await Task.sleep(for: .milliseconds(20))
@@ -53,19 +55,27 @@ public struct JoinWatch: Sendable {
         case .dead:
             let epitaph = Epitaph.last(inFile: cluster.directory.serialLog(number))
             let words = epitaph.map { ": \($0.summary)" } ?? ""
-            throw Failure(.unavailable, "the node \(node.name) died before it joined\(words)")
+            throw Failure(
+                .unavailable, "the node \(node.name) died before it joined\(words)",
+                advice: epitaph == nil ? "see \(hint("logs", node))" : "see \(hint("autopsy", node))", at: node.name)
         case .refused:
-            throw Failure(.unavailable, node.notice ?? "the node \(node.name) was refused: see plurix status")
+            throw Failure(
+                .unavailable, node.notice ?? "the node \(node.name) was refused",
+                advice: "see \(hint("logs", node))", at: node.name)
         case .starting, .joining:
             // Frames under another key are dropped unread, so only the node itself can say what is wrong.
             guard hasOtherKey(number) else { return }
             throw Failure(
                 .unavailable,
-                "\(node.name) was refused: it has another cluster's key; start it with the cluster's, or see"
-                    + " plurix logs \(node.name)")
+                "\(node.name) was refused: it has another cluster's key",
+                advice: "start it with the cluster's, or see \(hint("logs", node))", at: node.name)
         case .joined, .silent, .paused:
             break
         }
+    }
+
+    private func hint(_ command: String, _ node: ClusterStatus.Node?) -> String {
+        cluster.directory.hint("\(command) \(node?.name ?? "NODE")")
     }
 
     /// Whether the node has said so since it last booted.

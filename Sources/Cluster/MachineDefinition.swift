@@ -74,8 +74,6 @@ extension BootModule {
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         emit(into: &raw)
-        let created = FileManager.default.createFile(
-            atPath: path, contents: Data(bytes), attributes: [.posixPermissions: 0o600])
-        guard created else { throw Failure(.fault, "cannot write \(path)") }
+        try RunDirectory.replace(path, with: Data(bytes))
     }
 }

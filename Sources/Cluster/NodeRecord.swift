@@ -22,7 +22,7 @@ struct NodeRecord: Codable, Sendable {
     }
 
     static func save(_ records: [NodeRecord], in directory: RunDirectory) throws(Failure) {
-        do { try JSONEncoder().encode(records).write(to: URL(filePath: directory.nodesFile), options: .atomic) } catch {
+        do { try RunDirectory.replace(directory.nodesFile, with: JSONEncoder().encode(records)) } catch {
             throw Failure(error, while: "writing \(directory.nodesFile)")
         }
     }
@@ -47,6 +47,6 @@ struct NodeRecord: Codable, Sendable {
 public func nodeNumber(_ name: String, maximum: Int) throws(Failure) -> Int {
     guard name.hasPrefix("n"), let number = Int(name.dropFirst()), (1...maximum).contains(number),
         name == "n\(number)"
-    else { throw Failure(.usage, "\"\(name)\" is no node: nodes are n1 to n\(maximum)") }
+    else { throw Failure(.usage, "\"\(name)\" is no node", advice: "nodes are n1 to n\(maximum)", at: name) }
     return number
 }

@@ -38,15 +38,21 @@ public struct ProcessIdentity: Codable, Equatable, Sendable {
     }
 
     public func save(to path: String) throws(Failure) {
-        do { try JSONEncoder().encode(self).write(to: URL(filePath: path), options: .atomic) } catch {
+        do { try RunDirectory.replace(path, with: JSONEncoder().encode(self)) } catch {
             throw Failure(error, while: "writing \(path)")
         }
     }
 
     /// Whether the process was started with `text` in its command line: a sign that it belongs to a directory.
     static func commandLine(of processIdentifier: Int32, contains text: String) -> Bool {
-        guard let data = readSystemFile("/proc/\(processIdentifier)/cmdline") else { return false }
-        return String(decoding: data, as: UTF8.self).contains(text)
+        commandLine(of: processIdentifier)?.contains { $0.contains(text) } == true
+    }
+
+    /// The words that the process was started with; nil when there is no such process.
+    static func commandLine(of processIdentifier: Int32) -> [String]? {
+        readSystemFile("/proc/\(processIdentifier)/cmdline").map { data in
+            String(decoding: data, as: UTF8.self).split(separator: "\0").map(String.init)
+        }
     }
 
     /// Field 22 of `/proc/PID/stat`; the fields begin behind the command's closing bracket (proc(5)).

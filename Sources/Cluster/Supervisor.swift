@@ -17,6 +17,12 @@ actor Supervisor {
     private var nodes: [NodeRecord]
     /// Numbers whose machine is being started.
     private var starting: Set<Int> = []
+    /// Machines that were killed and that libvirt still takes leave of.
+    private var endings: [Int: Task<Void, Never>] = [:]
+    /// What the arbiter said last.
+    private var lastSeen: ArbiterStatus.Reply?
+    /// Why a background process does not start.
+    private var troubles: [BackgroundProcess: Failure] = [:]
 
     init(in directory: RunDirectory, logger: Logger) throws(Failure) {
         self.directory = directory
@@ -35,13 +41,33 @@ actor Supervisor {
 
     /// Finds out what became of the machines since the last supervisor.
     func recover() async throws(Failure) {
-        let active = Set(try await machines.active())
+        let active = try await machines.active()
         for index in nodes.indices where nodes[index].stage != .dead {
-            if !active.contains(domain(nodes[index].number)) { nodes[index].stage = .dead }
+            let isPaused = active[domain(nodes[index].number)]
+            nodes[index].stage = isPaused.map { $0 ? .paused : .running } ?? .dead
         }
+        adopt(active)
         try save()
         await report()
         for node in nodes where node.stage == .dead { await tellDeath(node.number) }
+    }
+
+    /// Machines that the last supervisor started and did not live to write down are nodes like all others.
+    private func adopt(_ active: [String: Bool]) {
+        for (number, process) in Emulators.running(in: directory) where !isRunning(number) {
+            guard let isPaused = active[domain(number)] else { continue }
+            logger.notice("the machine of n\(number) was started by a supervisor that was killed")
+            enter(number, isPaused ? .paused : .running, process)
+        }
+    }
+
+    private func enter(_ number: Int, _ stage: NodeRecord.Stage, _ process: ProcessIdentity?) {
+        nodes.removeAll { $0.number == number }
+        nodes.append(
+            NodeRecord(
+                number: number, stage: stage, process: process,
+                startedAt: process?.startedAt ?? UInt64(Date().timeIntervalSince1970 * 1e6)))
+        nodes.sort { $0.number < $1.number }
     }
 
     // MARK: Requests
@@ -52,33 +78,44 @@ actor Supervisor {
             throw Failure(.usage, "a cluster has nodes n1 to n\(Limits.maximumNodes)")
         }
         guard !isRunning(number), starting.insert(number).inserted else {
-            throw Failure(.input, "the node n\(number) runs already")
+            throw Failure(
+                .input, "the node n\(number) runs already", advice: "see \(directory.hint("status"))", at: "n\(number)")
         }
         defer { starting.remove(number) }
+        await endings[number]?.value
         let definition = MachineDefinition(
             description: description, node: number, image: request.image ?? description.image, directory: directory,
             emulator: try installation.emulator(), firmware: try installation.firmware())
         try bootModule(for: request, number).write(to: directory.bootModule(number))
         _ = try await segment.sendPatiently(SegmentAttach(station: UInt8(number)))
         let xml = try definition.xml(template: try installation.domainTemplate())
-        try await machines.create(xml)
+        do throws(Failure) { try await machines.create(xml) } catch { throw explained(error, number) }
         cache.keep()
         let process = NodeRecord.emulatorProcess(domain: domain(number), in: directory)
-        nodes.removeAll { $0.number == number }
-        nodes.append(
-            NodeRecord(
-                number: number, stage: .running, process: process,
-                startedAt: process?.startedAt ?? UInt64(Date().timeIntervalSince1970 * 1e6)))
-        nodes.sort { $0.number < $1.number }
+        enter(number, .running, process)
         try save()
         await report()
         return StartNode.Reply(node: number)
     }
 
+    /// Why a machine does not start: libvirt quotes QEMU's whole command line, and the reason is elsewhere.
+    private func explained(_ failure: Failure, _ number: Int) -> Failure {
+        do throws(Failure) { try directory.checkWritable() } catch { return error }
+        let log = directory.libvirtRoot + "/log/qemu/\(domain(number)).log"
+        let lines = String(decoding: FileManager.default.contents(atPath: log) ?? Data(), as: UTF8.self)
+            .split(separator: "\n")
+        let words = lines.last { $0.contains("qemu-system") && !$0.hasPrefix("/") }
+        guard let words else { return failure }
+        return Failure(
+            failure.kind, "cannot start the machine of n\(number): \(words)",
+            advice: "see plurix doctor", at: "n\(number)")
+    }
+
     func change(_ request: ChangeNode) async throws(Failure) {
         let number = request.node
         guard let index = nodes.firstIndex(where: { $0.number == number }) else {
-            throw Failure(.input, "there is no node n\(number): see plurix status")
+            throw Failure(
+                .input, "there is no node n\(number)", advice: "see \(directory.hint("status"))", at: "n\(number)")
         }
         switch (request.change, nodes[index].stage) {
         case (.remove, .dead):
@@ -87,7 +124,11 @@ actor Supervisor {
             _ = try await arbiter.send(ArbiterRetire(node: number))
             try await end(number)
         case (.kill, .dead), (.pause, .dead), (.resume, .dead):
-            throw Failure(.unavailable, "the node n\(number) is dead: see plurix autopsy n\(number)")
+            throw Failure(
+                .unavailable, "the node n\(number) is dead",
+                advice: "see \(directory.hint("autopsy n\(number)")), or start it again with"
+                    + " \(directory.hint("add n\(number)"))",
+                at: "n\(number)")
         case (.kill, _):
             try await end(number)
         case (.pause, .paused), (.resume, .running):
@@ -112,7 +153,7 @@ actor Supervisor {
     }
 
     func status() async -> ClusterStatus {
-        let seen = await arbiterStatus()
+        let (seen, trouble) = await arbiterStatus()
         func processIdentifier(_ process: BackgroundProcess) -> Int32? {
             process.running(in: directory)?.processIdentifier
         }
@@ -125,12 +166,16 @@ actor Supervisor {
                 ClusterStatus.Node(
                     node, description.nic, seen: seen?.nodes.first { $0.number == node.number })
             },
-            notices: seen?.notices ?? [])
+            running: seen?.running.map { running in
+                ClusterStatus.Program(program: running.program, nodes: running.nodes.map { "n\($0)" })
+            },
+            trouble: trouble, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.
     func shutDown() async throws(Failure) {
         for node in nodes where node.stage != .dead { try await end(node.number) }
+        for ending in endings.values { await ending.value }
     }
 
     // MARK: Machines
@@ -149,12 +194,25 @@ actor Supervisor {
         await tellDeath(number)
     }
 
-    /// Ends a machine as a power failure would. QEMU is killed directly, because libvirt waits 1.5 s for it to end by
-    /// itself first.
+    /// Ends a machine as a power failure would. QEMU is killed directly: libvirt would wait for it to end by itself,
+    /// and then until its parent has taken note of its death, which is the host's first process and may take a second.
     private func end(_ number: Int) async throws(Failure) {
-        nodes.first { $0.number == number }?.process?.signal(SIGKILL)
-        try await machines.destroy(domain(number))
-        await ended(domain: domain(number))
+        let domain = domain(number)
+        guard let process = nodes.first(where: { $0.number == number })?.process else {
+            try await machines.destroy(domain)
+            return await ended(domain: domain)
+        }
+        process.signal(SIGKILL)
+        endings[number] = Task { await forget(number) }
+        // A killed process ends as soon as the kernel has freed its memory.
+        while process.isAlive { try? await Task.sleep(for: .milliseconds(1)) }
+        await ended(domain: domain)
+    }
+
+    /// Lets libvirt take leave of a machine that was killed.
+    private func forget(_ number: Int) async {
+        do throws(Failure) { try await machines.destroy(domain(number)) } catch { logger.error("\(error)") }
+        endings[number] = nil
     }
 
     private func set(_ stage: NodeRecord.Stage, _ number: Int) async throws(Failure) {
@@ -206,12 +264,26 @@ actor Supervisor {
         }
     }
 
-    private func arbiterStatus() async -> ArbiterStatus.Reply? {
-        do { return try await arbiter.send(ArbiterStatus(), limit: .seconds(5)) } catch {
-            logger.warning("the arbiter gives no status: \(error)")
-            return nil
+    /// What the arbiter says, or has said last, and what keeps it from saying more.
+    private func arbiterStatus() async -> (seen: ArbiterStatus.Reply?, trouble: String?) {
+        // One that was killed is there again in a moment.
+        for _ in 0..<Self.tries {
+            do throws(Failure) {
+                lastSeen = try await arbiter.send(ArbiterStatus(), limit: .seconds(5))
+                return (lastSeen, troubles.values.map(\.description).sorted().first)
+            } catch {
+                let trouble = troubles[.arbiter] ?? error
+                guard error.place == arbiter.path, troubles.isEmpty else { return (lastSeen, trouble.description) }
+            }
+            try? await Task.sleep(for: .milliseconds(50))
         }
+        return (lastSeen, "the arbiter does not answer; see \(directory.log(of: BackgroundProcess.arbiter.rawValue))")
     }
+
+    private static let tries = 20
+
+    /// Remembers why a background process does not start; nil when it does.
+    func note(_ trouble: Failure?, of process: BackgroundProcess) { troubles[process] = trouble }
 }
 
 extension Supervisor {
@@ -241,6 +313,7 @@ extension ClusterStatus.Node {
         framesSent = seen?.framesSent ?? 0
         framesReceived = seen?.framesReceived ?? 0
         framesRejected = seen?.framesRejected ?? 0
+        silentMilliseconds = seen?.silentMilliseconds ?? 0
         notice = seen?.notice
     }
 }

@@ -8,6 +8,12 @@ public struct ClusterStatus: Codable, Sendable {
         public var arbiter: Int32?
     }
 
+    public struct Program: Codable, Sendable {
+        public var program: String
+        /// Names of the nodes that take part.
+        public var nodes: [String]
+    }
+
     public struct Node: Codable, Sendable {
         public var name: String
         public var state: NodeState
@@ -26,6 +32,8 @@ public struct ClusterStatus: Codable, Sendable {
         public var framesSent: UInt64
         public var framesReceived: UInt64
         public var framesRejected: UInt64
+        /// How long the arbiter has heard nothing of it.
+        public var silentMilliseconds: UInt64
         /// Why it was refused or died, where that is known.
         public var notice: String?
     }
@@ -36,6 +44,10 @@ public struct ClusterStatus: Codable, Sendable {
     public var commitTime: UInt64
     public var savedTime: UInt64
     public var nodes: [Node]
+    /// The program that runs.
+    public var running: Program?
+    /// What keeps the cluster from its work, and what to do; what is told of the nodes may be old then.
+    public var trouble: String?
     /// Refusals, opened epochs and undone commits, newest last.
     public var notices: [String]
 }

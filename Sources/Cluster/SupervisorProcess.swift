@@ -81,9 +81,11 @@ public struct SupervisorProcess: Sendable {
             do {
                 try await start(process)
                 failures = 0
+                await supervisor.note(nil, of: process)
                 if process == .arbiter { await supervisor.report() }
             } catch {
                 failures += 1
+                await supervisor.note(Failure(error, while: "starting the \(process.rawValue)"), of: process)
                 logger.error("the \(process.rawValue) does not start: \(error)")
                 try await Task.sleep(for: .seconds(min(failures, 10)))
             }

@@ -3,8 +3,8 @@ import Foundation
 
 /// `plurix down`: ends and removes everything of a cluster, also what is left of one whose processes were killed.
 ///
-/// Only processes that this cluster recorded are touched, and only while number, start time and boot agree; QEMU
-/// processes must in addition have this cluster's directory in their command line.
+/// Only processes that this cluster recorded are touched, and only while number, start time and boot agree, and QEMU
+/// processes whose command line names a machine of this cluster in this cluster's directory.
 public struct Teardown: Sendable {
     private let directory: RunDirectory
 
@@ -60,19 +60,7 @@ public struct Teardown: Sendable {
         }
     }
 
-    /// QEMU processes of this cluster: those recorded, and those that libvirt started for a supervisor that was killed
-    /// before it could record them.
-    private func emulators() -> [ProcessIdentity] {
-        var found = NodeRecord.load(directory).compactMap(\.process)
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.libvirtRoot + "/run/qemu")) ?? []
-        for name in names where name.hasSuffix(".pid") {
-            let domain = String(name.dropLast(4))
-            if let process = NodeRecord.emulatorProcess(domain: domain, in: directory) { found.append(process) }
-        }
-        return found.filter {
-            ProcessIdentity.commandLine(of: $0.processIdentifier, contains: directory.path + "/")
-        }
-    }
+    private func emulators() -> [ProcessIdentity] { Array(Emulators.running(in: directory).values) }
 
     /// Kills processes and waits until they are gone.
     private func end(_ processes: [ProcessIdentity]) async {

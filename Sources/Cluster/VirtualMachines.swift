@@ -27,7 +27,13 @@ public final class VirtualMachines: @unchecked Sendable {
     public init(uri: String, logger: Logger) throws(Failure) {
         LibvirtRuntime.start(logger)
         guard let connection = virConnectOpen(uri) else {
-            throw LibvirtRuntime.failure(.unavailable, "cannot open libvirt's \(uri)")
+            var failure = LibvirtRuntime.failure(.unavailable, "cannot open libvirt's \(uri)")
+            if !uri.hasPrefix("qemu:///embed") {
+                failure.advice =
+                    "start libvirt's daemon, as with systemctl start libvirtd, or leave --connect out: the default"
+                    + " needs none"
+            }
+            throw failure
         }
         self.connection = connection
         let (events, continuation) = AsyncStream.makeStream(of: Event.self)
@@ -94,8 +100,8 @@ public final class VirtualMachines: @unchecked Sendable {
         guard found else { throw Failure(.unavailable, "the machine \(name) does not run") }
     }
 
-    /// Names of all machines that run or are paused.
-    public func active() async throws(Failure) -> [String] {
+    /// All machines that run or are paused, by name: whether they are paused.
+    public func active() async throws(Failure) -> [String: Bool] {
         try await blocking { [self] () throws(Failure) in
             // Safe: libvirt sets it to an array of its own, which is freed below.
             var list: UnsafeMutablePointer<virDomainPtr?>?
@@ -103,11 +109,17 @@ public final class VirtualMachines: @unchecked Sendable {
             guard count >= 0, let list else { throw LibvirtRuntime.failure(.fault, "cannot list the machines") }
             defer { free(list) }
             // Safe: libvirt allocated `count` entries and hands them over.
-            return (0..<Int(count)).compactMap { index in
-                guard let domain = list[index] else { return nil }
+            var found: [String: Bool] = [:]
+            for index in 0..<Int(count) {
+                guard let domain = list[index] else { continue }
                 defer { virDomainFree(domain) }
-                return virDomainGetName(domain).map { String(cString: $0) }
+                var state: Int32 = 0
+                guard let name = virDomainGetName(domain), virDomainGetState(domain, &state, nil, 0) == 0 else {
+                    continue
+                }
+                found[String(cString: name)] = state == VIR_DOMAIN_PAUSED.rawValue
             }
+            return found
         }
     }
 

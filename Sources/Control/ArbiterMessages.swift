@@ -39,6 +39,8 @@ public struct NodeReport: Codable, Sendable {
     public var joinPageRequests: UInt64
     /// When the arbiter saw it joined, in microseconds since 1970; 0 before.
     public var joinedAt: UInt64
+    /// How long nothing was heard of it.
+    public var silentMilliseconds: UInt64
     /// Why it was refused or died, where that is known.
     public var notice: String?
 
@@ -46,7 +48,7 @@ public struct NodeReport: Codable, Sendable {
         number: Int, state: NodeState, incarnation: UInt32 = 0, commitTime: UInt64 = 0, commits: UInt64 = 0,
         aborts: UInt64 = 0, pagesFetched: UInt64 = 0, framesSent: UInt64 = 0, framesReceived: UInt64 = 0,
         framesRejected: UInt64 = 0, joinMicroseconds: UInt64 = 0, joinPageRequests: UInt64 = 0,
-        joinedAt: UInt64 = 0, notice: String? = nil
+        joinedAt: UInt64 = 0, silentMilliseconds: UInt64 = 0, notice: String? = nil
     ) {
         self.number = number
         self.state = state
@@ -61,7 +63,22 @@ public struct NodeReport: Codable, Sendable {
         self.joinMicroseconds = joinMicroseconds
         self.joinPageRequests = joinPageRequests
         self.joinedAt = joinedAt
+        self.silentMilliseconds = silentMilliseconds
         self.notice = notice
+    }
+}
+
+/// A program that runs.
+public struct RunningProgram: Codable, Sendable {
+    public var job: Int
+    public var program: String
+    /// Numbers of the nodes that take part.
+    public var nodes: [Int]
+
+    public init(job: Int, program: String, nodes: [Int]) {
+        self.job = job
+        self.program = program
+        self.nodes = nodes
     }
 }
 
@@ -76,12 +93,15 @@ public struct ArbiterStatus: ControlRequest {
         /// Everything up to here can no longer be undone.
         public var savedTime: UInt64
         public var nodes: [NodeReport]
+        public var running: RunningProgram?
         /// Refusals, opened epochs and undone commits, newest last.
         public var notices: [String]
 
         public init(
-            epoch: UInt32, commitTime: UInt64, savedTime: UInt64, nodes: [NodeReport], notices: [String] = []
+            epoch: UInt32, commitTime: UInt64, savedTime: UInt64, nodes: [NodeReport],
+            running: RunningProgram? = nil, notices: [String] = []
         ) {
+            self.running = running
             self.epoch = epoch
             self.commitTime = commitTime
             self.savedTime = savedTime
@@ -336,6 +356,22 @@ public struct ArbiterCancel: ControlRequest {
     public init(job: Int) {
         self.job = job
     }
+}
+
+/// Gives the program up that runs, whoever has started it.
+public struct ArbiterStop: ControlRequest {
+    public static let operation = "stopProgram"
+
+    public struct Reply: Codable, Sendable {
+        /// What is stopped; nil when nothing runs.
+        public var stopped: RunningProgram?
+
+        public init(stopped: RunningProgram?) {
+            self.stopped = stopped
+        }
+    }
+
+    public init() {}
 }
 
 /// Ends a background process in order.

@@ -52,12 +52,20 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     public static func load(_ directory: RunDirectory) throws(Failure) -> ClusterDescription {
         guard let data = FileManager.default.contents(atPath: directory.stateFile) else {
             throw Failure(
-                .unavailable,
-                "there is no cluster \"\(directory.name)\": start it with plurix up --name \(directory.name)")
+                .unavailable, "there is no cluster \"\(directory.name)\"",
+                advice: "start it with \(directory.hint("up"))\(others(than: directory))")
         }
         do { return try JSONDecoder().decode(ClusterDescription.self, from: data) } catch {
-            throw Failure(.fault, "\(directory.stateFile) is damaged: remove the cluster with plurix down (\(error))")
+            throw Failure(
+                .fault, "\(directory.stateFile) is damaged: \(error)",
+                advice: "remove the cluster with \(directory.hint("down"))", at: directory.stateFile)
         }
+    }
+
+    /// The clusters that somebody who names one that is not there may have meant.
+    private static func others(than directory: RunDirectory) -> String {
+        let names = RunDirectory.names(base: directory.base)
+        return names.isEmpty ? "" : ", or name one that there is with --name: \(names.joined(separator: ", "))"
     }
 
     /// Writes the description where no other cluster has one.
@@ -66,15 +74,16 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     public func create(in directory: RunDirectory) throws(Failure) {
         let descriptor = open(directory.stateFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            guard errno == EEXIST else {
-                throw Failure(.fault, "cannot write \(directory.stateFile): \(String(cString: strerror(errno)))")
-            }
+            guard errno == EEXIST else { throw RunDirectory.unwritable(directory.stateFile) }
             throw Failure(
-                .input,
-                "a cluster named \"\(name)\" exists: use another --name, or remove it with plurix down --name \(name)")
+                .input, "a cluster named \"\(name)\" exists",
+                advice: "use another --name, or remove it with \(directory.hint("down"))")
         }
-        let file = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
-        do { try file.write(contentsOf: JSONEncoder().encode(self)) } catch {
+        defer { close(descriptor) }
+        do {
+            try RunDirectory.write(JSONEncoder().encode(self), to: descriptor, directory.stateFile)
+        } catch {
+            unlink(directory.stateFile)
             throw Failure(error, while: "writing \(directory.stateFile)")
         }
     }
@@ -104,12 +113,12 @@ public struct ClusterKey: Codable, Equatable, Sendable {
     /// - Throws: `.input` when the file is neither.
     public static func load(_ path: String) throws(Failure) -> ClusterKey {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure(.input, "cannot read the key file \(path)")
+            throw Failure(.input, "cannot read the key file \(path)", at: path)
         }
         if let key = ClusterKey(bytes: [UInt8](data)) { return key }
         let text = String(decoding: data, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
         guard let key = ClusterKey(hexadecimal: text) else {
-            throw Failure(.input, "\(path) is no key file: it must hold 16 bytes or 32 hexadecimal digits")
+            throw Failure(.input, "\(path) is no key file: it must hold 16 bytes or 32 hexadecimal digits", at: path)
         }
         return key
     }

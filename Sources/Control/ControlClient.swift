@@ -24,7 +24,8 @@ public struct ControlClient: Sendable {
                 group.addTask { try await exchange(request) }
                 group.addTask {
                     try await Task.sleep(for: limit)
-                    throw Failure(.timeout, "no answer to \"\(Request.operation)\" on \(path) within \(limit)")
+                    throw Failure(
+                        .timeout, "no answer to \"\(Request.operation)\" on \(path) within \(limit)", at: path)
                 }
                 defer { group.cancelAll() }
                 guard let reply = try await group.next() else { throw CancellationError() }
@@ -32,7 +33,8 @@ public struct ControlClient: Sendable {
             }
         } catch let error as IOError {
             // A server that is killed resets the connection or closes it, as it happens.
-            throw Failure(.unavailable, "\(path) broke off while it was asked for \"\(Request.operation)\": \(error)")
+            throw Failure(
+                .unavailable, "\(path) broke off while it was asked for \"\(Request.operation)\": \(error)", at: path)
         } catch {
             throw Failure(error, while: "asking \(path) for \"\(Request.operation)\"")
         }
@@ -45,7 +47,8 @@ public struct ControlClient: Sendable {
         let end = ContinuousClock.now + Self.restart
         while true {
             do throws(Failure) { return try await send(request) } catch {
-                guard error.kind == .unavailable, ContinuousClock.now < end else { throw error }
+                let isAway = error.kind == .unavailable && error.place == path
+                guard isAway, ContinuousClock.now < end else { throw error }
             }
             do { try await Task.sleep(for: .milliseconds(20)) } catch {
                 throw Failure(error, while: "waiting for \(path)")
@@ -64,7 +67,7 @@ public struct ControlClient: Sendable {
                     channel.eventLoop.makeCompletedFuture { try lines(on: channel) }
                 }
         } catch {
-            throw Failure(.unavailable, "nobody answers on \(path): \(error)")
+            throw Failure(.unavailable, "nobody answers on \(path): \(error)", at: path)
         }
         return try await connection.executeThenClose { answers, requests in
             var line = ByteBuffer(bytes: try ControlLine.encode(request))
@@ -73,7 +76,8 @@ public struct ControlClient: Sendable {
             for try await answer in answers {
                 return try ControlLine.decodeAnswer(Request.Reply.self, from: Data(answer.readableBytesView))
             }
-            throw Failure(.unavailable, "\(path) closed without an answer to \"\(Request.operation)\"")
+            throw Failure(
+                .unavailable, "\(path) closed without an answer to \"\(Request.operation)\"", at: path)
         }
     }
 }

@@ -1,5 +1,5 @@
-/// What every host room throws: one sentence that says what was wrong, where, and what to do, and the kind of fault,
-/// which is the exit code of the command that met it. It crosses control sockets as it is.
+/// What every host room throws: what is wrong, what it is about, what to do, and the kind of fault, which is the exit
+/// code of the command that met it. It crosses control sockets as it is.
 public struct Failure: Error, Codable, Equatable, Sendable, CustomStringConvertible {
     /// Kinds of fault; the numbers are those of BSD's `sysexits.h`.
     public enum Kind: Int32, Codable, CaseIterable, Sendable {
@@ -16,14 +16,24 @@ public struct Failure: Error, Codable, Equatable, Sendable, CustomStringConverti
     }
 
     public var kind: Kind
+    /// What is wrong.
     public var message: String
+    /// What to do, where something can be done.
+    public var advice: String?
+    /// What it is about: a file, a node, a process.
+    public var place: String?
 
-    public init(_ kind: Kind, _ message: String) {
+    public init(_ kind: Kind, _ message: String, advice: String? = nil, at place: String? = nil) {
         self.kind = kind
         self.message = message
+        self.advice = advice
+        self.place = place
     }
 
-    public var description: String { message }
+    /// For a reader: one sentence, or more lines where the message has more.
+    public var description: String {
+        advice.map { message + (message.contains("\n") ? "\n" : "; ") + $0 } ?? message
+    }
 
     /// Any error as a failure: failures stay what they are, everything else is a fault met while doing `action`.
     public init(_ error: any Error, while action: String) {

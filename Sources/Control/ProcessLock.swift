@@ -10,7 +10,7 @@ public struct ProcessLock: ~Copyable, Sendable {
     public static func take(_ path: String) throws(Failure) -> ProcessLock? {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else {
-            throw Failure(.fault, "cannot open \(path): \(String(cString: strerror(errno)))")
+            throw RunDirectory.unwritable(path)
         }
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
@@ -31,7 +31,9 @@ public struct ProcessLock: ~Copyable, Sendable {
         let end = ContinuousClock.now + limit
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
             guard ContinuousClock.now < end else {
-                throw Failure(.timeout, "another command works on \(path) and does not end")
+                throw Failure(
+                    .timeout, "another command works on \(path) and does not end",
+                    advice: "wait for it, or end it, and try again", at: path)
             }
             do { try await Task.sleep(for: .milliseconds(10)) } catch {
                 throw Failure(error, while: "waiting for \(path)")

@@ -10,6 +10,8 @@ public struct RunDirectory: Equatable, Sendable {
     /// Absolute path of the cluster's directory.
     public let path: String
 
+    /// The name of a cluster that was given none.
+    public static let defaultName = "plurix"
     /// Longest name of a cluster: the longest socket path (libvirt's monitor of a node) still fits with it.
     public static let maximumNameBytes = 24
 
@@ -21,15 +23,18 @@ public struct RunDirectory: Equatable, Sendable {
         guard isLegal else {
             throw Failure(
                 .usage,
-                "\"\(name)\" cannot name a cluster: use at most \(Self.maximumNameBytes) letters, digits, - and _,"
-                    + " beginning with a letter or digit")
+                "\"\(name)\" cannot name a cluster",
+                advice: "use at most \(Self.maximumNameBytes) letters, digits, - and _, beginning with a letter or"
+                    + " digit",
+                at: "--name")
         }
         self.name = name
         path = base + "/" + name
         let longest = libvirtRoot + "/lib/qemu/domain-9999-" + String(repeating: "x", count: 20) + "/monitor.sock"
         guard longest.utf8.count < 108 else {
             throw Failure(
-                .input, "\(base) is too long a path for sockets: set XDG_RUNTIME_DIR to a shorter directory")
+                .input, "\(base) is too long a path for sockets",
+                advice: "set XDG_RUNTIME_DIR to a shorter directory", at: base)
         }
     }
 
@@ -67,13 +72,17 @@ public struct RunDirectory: Equatable, Sendable {
 
     private static func create(_ directory: String) throws(Failure) {
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
-            throw Failure(.input, "cannot create \(directory): \(String(cString: strerror(errno)))")
+            throw Failure(
+                .input, "cannot create \(directory): \(String(cString: strerror(errno)))",
+                advice: "set XDG_RUNTIME_DIR to a directory of yours that can be written", at: directory)
         }
         var facts = stat()
         guard lstat(directory, &facts) == 0, facts.st_mode & S_IFMT == S_IFDIR, facts.st_uid == geteuid(),
             facts.st_mode & 0o022 == 0
         else {
-            throw Failure(.input, "\(directory) is not a directory of this user alone: remove it and try again")
+            throw Failure(
+                .input, "\(directory) is not a directory of this user alone", advice: "remove it and try again",
+                at: directory)
         }
     }
 

@@ -67,6 +67,12 @@ public struct JobRecord<Source: PageSource> {
     var programName: SharedBytes {
         SharedBytes(start: JobPlaces.name, count: UInt64(source[JobPlaces.nameByteCount]))
     }
+    /// The bytes of the program's name, for whoever has no memory but a copy of the page.
+    public var nameBytes: [UInt8] {
+        (0..<UInt64(min(source[JobPlaces.nameByteCount], UInt32(JobPlaces.nameLimit)))).map { offset in
+            source[JobPlaces.name.place(offset) as Shared<UInt8>]
+        }
+    }
 
     /// Does this node have work to do for the job?
     func includes(_ node: UInt32) -> Bool { living & SystemLayout.mask(of: node) != 0 }

@@ -135,7 +135,7 @@ public enum JobRunner<Programs: ProgramSet> {
             return try program.call(method, context)
         } catch {
             switch error {
-            case .outOfMemory: return .failed("the shared memory is full: use a larger --shared")
+            case .outOfMemory: return .failed("the shared memory is full")
             case .noRoomForName: return .failed("no room for another named value")
             }
         }

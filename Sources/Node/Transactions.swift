@@ -55,7 +55,7 @@ extension Nucleus {
     }
 
     private static var transactionTooLarge: JobFailure {
-        JobFailure("transactionTooLarge: it needs more than the node's memory: give plurix up a larger --memory")
+        JobFailure("transactionTooLarge: it needs more than the node's memory")
     }
 
     private func isGivenUp(_ outcome: StepOutcome) -> Bool {

@@ -11,7 +11,8 @@ import Wire
 ///
 /// Unchecked, because everything but `perform` and `stop` belongs to the thread that runs `run`.
 public final class ArbiterLoop: @unchecked Sendable {
-    private typealias Task = @Sendable (ArbiterLoop) -> Void
+    /// Gets the loop, or why the loop does nothing for it.
+    private typealias Task = @Sendable (Result<ArbiterLoop, Failure>) -> Void
 
     private struct Mailbox {
         var tasks: [Task] = []
@@ -32,6 +33,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Nanoseconds after which a recording that nobody renews ends.
     private static let recordingPatience: UInt64 = 30_000_000_000
     private let settings: ArbiterSettings
+    private let directory: RunDirectory
 
     /// Opens the journal and attaches to the segment.
     ///
@@ -53,9 +55,11 @@ public final class ArbiterLoop: @unchecked Sendable {
             nonce: generator.next())
         self.settings = settings
         orders = Orders(incarnation: arbiter.endpoint.incarnation)
-        jobs = Jobs(incarnation: arbiter.endpoint.incarnation, now: Clock.now())
+        jobs = Jobs(incarnation: arbiter.endpoint.incarnation, in: directory, now: Clock.now())
         roster = Roster(arbiter)
-        notices = NoticeBoard(build: settings.build, logger: logger)
+        notices = NoticeBoard(build: settings.build, file: directory.noticesFile, logger: logger)
+        self.directory = directory
+        world.onStall = { [weak self] failure in self?.answerAll(.failure(failure)) }
     }
 
     /// Works until `stop()`. Blocks the calling thread.
@@ -67,14 +71,16 @@ public final class ArbiterLoop: @unchecked Sendable {
             receive()
             let now = Clock.now()
             if arbiter.deadline <= now { arbiter.tick(now: now, &world) }
-            let (tasks, isClosed) = mailbox.withLock { box in
-                defer { box.tasks = [] }
-                return (box.tasks, box.isClosed)
-            }
-            for task in tasks { task(self) }
+            let isClosed = mailbox.withLock { $0.isClosed }
+            answerAll(.success(self))
             if isClosed { return }
             settle()
         }
+    }
+
+    /// Does what waits for the loop, one after the other: the first may stall, and the others are answered by that.
+    private func answerAll(_ result: Result<ArbiterLoop, Failure>) {
+        while let task = mailbox.withLock({ $0.tasks.isEmpty ? nil : $0.tasks.removeFirst() }) { task(result) }
     }
 
     /// Ends `run`. What waits for the loop is still answered.
@@ -94,7 +100,7 @@ public final class ArbiterLoop: @unchecked Sendable {
                 guard !box.isClosed else { return false }
                 box.tasks.append { loop in
                     do throws(Failure) {
-                        continuation.resume(returning: .success(try body(loop)))
+                        continuation.resume(returning: .success(try body(try loop.get())))
                     } catch {
                         continuation.resume(returning: .failure(error))
                     }
@@ -166,7 +172,14 @@ public final class ArbiterLoop: @unchecked Sendable {
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
-            notices: notices.texts)
+            running: jobs.running, notices: notices.texts)
+    }
+
+    /// Gives the program up that runs.
+    func stopProgram() throws(Failure) -> RunningProgram? {
+        guard let running = jobs.running else { return nil }
+        try cancel(running.job)
+        return running
     }
 
     /// The saved state of the shared memory.
@@ -194,7 +207,9 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// - Throws: `.unavailable` when another one runs or a node has not joined.
     func start(_ request: JobRequest) throws(Failure) -> Int {
         for node in request.nodes where !Roster.isJoined(node, arbiter, world.image) {
-            throw Failure(.unavailable, "n\(node) has not joined the cluster: see plurix status")
+            throw Failure(
+                .unavailable, "n\(node) has not joined the cluster", advice: "see \(directory.hint("status"))",
+                at: "n\(node)")
         }
         return try jobs.start(request, now: Clock.now(), &orders)
     }

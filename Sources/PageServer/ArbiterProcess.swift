@@ -93,6 +93,9 @@ public struct ArbiterProcess: Sendable {
             try await loop.perform { loop throws(Failure) in try loop.cancel(request.job) }
             return Done()
         }
+        server.on(ArbiterStop.self) { _ in
+            ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
+        }
         server.on(Stop.self) { _ in
             stop.yield()
             return Done()
@@ -107,8 +110,9 @@ public struct ArbiterProcess: Sendable {
             guard ContinuousClock.now < end else {
                 try await loop.perform { $0.endRetirement(node) }
                 throw Failure(
-                    .timeout, "n\(node) did not hand over what it holds within \(Self.patience): look at"
-                        + " plurix logs n\(node), or remove it with plurix kill n\(node)")
+                    .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
+                    advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",
+                    at: "n\(node)")
             }
             try await Task.sleep(for: .milliseconds(5))
         }
@@ -123,7 +127,9 @@ public struct ArbiterProcess: Sendable {
             if late.isEmpty { return try await loop.perform { $0.recordingFacts(since: began) } }
             guard ContinuousClock.now < end else {
                 let names = late.map { "n\($0)" }.joined(separator: ", ")
-                throw Failure(.timeout, "\(names) did not answer within \(Self.patience): see plurix status")
+                throw Failure(
+                    .timeout, "\(names) did not answer within \(Self.patience)",
+                    advice: "see \(directory.hint("status"))", at: names)
             }
             try await Task.sleep(for: .milliseconds(5))
         }

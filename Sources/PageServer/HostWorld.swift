@@ -19,6 +19,10 @@ final class HostWorld: ArbiterWorld {
     private(set) var image: SharedImage
     private(set) var events: [Event] = []
     private let journal: Journal
+    /// Told, again and again, why the journal cannot be written, until it can.
+    var onStall: ((Failure) -> Void)?
+    /// When the journal could not be written any more; nil while it can.
+    private var stalledSince: UInt64?
     /// What the journal says, for compaction.
     private var state: ArbiterState
     /// When each node was seen joined, microseconds since 1970; 0 for those that were not.
@@ -39,6 +43,10 @@ final class HostWorld: ArbiterWorld {
         image = contents.image
         state = contents.state
         joinedAt = contents.joinedAt
+        journal.triesAgain = { [weak self] failure in
+            self?.stall(failure)
+            return true
+        }
     }
 
     func takeEvents() -> [Event] {
@@ -129,14 +137,31 @@ final class HostWorld: ArbiterWorld {
         }
     }
 
-    /// An arbiter that cannot record what it decides must not decide anything: it ends, and the next one reads what is
-    /// there. Its nodes go on among themselves meanwhile.
+    /// An arbiter that cannot record what it decides must not decide anything: it stands still until it can, and its
+    /// nodes go on among themselves.
     private func attempt(_ body: () throws(Failure) -> Void) {
         do throws(Failure) { try body() } catch {
-            logger.critical("the arbiter ends: \(error); make room there, then start it again")
-            exit(Failure.Kind.fault.rawValue)
+            logger.critical("the arbiter ends: \(error)")
+            exit(error.kind.rawValue)
         }
+        guard let since = stalledSince else { return }
+        logger.notice("the journal can be written again after \((Clock.now() - since) / 1_000_000) ms")
+        stalledSince = nil
     }
+
+    private func stall(_ failure: Failure) {
+        if stalledSince == nil {
+            stalledSince = Clock.now()
+            logger.critical("the arbiter stands still: \(failure)")
+        }
+        var failure = failure
+        failure.message = "the arbiter stands still: \(failure.message)"
+        onStall?(failure)
+        usleep(Self.stallMicroseconds)
+    }
+
+    /// How often a journal that cannot be written is tried, and requests are answered meanwhile.
+    private static let stallMicroseconds: UInt32 = 100_000
 
     // MARK: What the host wants to know
 

@@ -13,6 +13,7 @@ struct Job {
 
     let number: Int
     let program: String
+    private let directory: RunDirectory
     /// Bit 0 is node 1.
     let participants: UInt64
     private var arguments: [[UInt8]]
@@ -30,8 +31,9 @@ struct Job {
     /// A new job.
     ///
     /// - Parameter number: larger than that of any job before by two or more; the one in between is the fence's.
-    init(_ request: JobRequest, number: Int, _ orders: inout Orders) {
+    init(_ request: JobRequest, number: Int, in directory: RunDirectory, _ orders: inout Orders) {
         self.number = number
+        self.directory = directory
         program = request.program
         participants = request.nodes.reduce(0) { $0 | SystemLayout.mask(of: UInt32($1)) }
         arguments = request.arguments
@@ -42,9 +44,10 @@ struct Job {
     }
 
     /// A job that an earlier run of the arbiter started, found in the saved state.
-    init(adopting record: JobRecord<SharedImage>, now: UInt64) {
+    init(adopting record: JobRecord<SharedImage>, in directory: RunDirectory, now: UInt64) {
         number = Int(record.number)
-        program = "the program"
+        program = String(decoding: record.nameBytes, as: UTF8.self)
+        self.directory = directory
         participants = record.participants
         arguments = []
         input = JobInput(bytes: [], maximumFrameBytes: Limits.maximumFrameBytes)
@@ -122,15 +125,14 @@ struct Job {
         guard stage != .ended, participants & dead != 0 else { return }
         guard participants & ~dead != 0 else {
             let isStarted = stage == .starting || stage == .running
-            end(
-                Failure(.unavailable, "all nodes of \(program) have died: look at them with plurix autopsy"), now,
-                &orders)
+            let first = directory.hint("autopsy n\(nodes[0])")
+            end(Failure(.unavailable, "all nodes of \(program) have died", advice: "see \(first)"), now, &orders)
             if isStarted { submitStop(&orders) }
             return
         }
         guard stage == .running else { return }
         let unmarked = participants & dead & ~reader.dead
-        for node in 1...Limits.maximumNodes where unmarked & SystemLayout.mask(of: UInt32(node)) != 0 {
+        for node in Self.nodes(unmarked) {
             let purpose = Orders.Purpose.markDead(job: number, node: node)
             guard !orders.contains(purpose) else { continue }
             orders.submit(
@@ -170,22 +172,31 @@ struct Job {
 
     private var lossOfNodes: Failure? {
         guard reader.lost != 0 else { return nil }
+        let lost = Self.nodes(reader.lost)
+        let hints = lost.map { directory.hint("autopsy n\($0)") }.joined(separator: ", ")
         return Failure(
             .unavailable,
-            "\(Self.names(reader.lost)) died while \(program) ran; the other nodes came to a result without it."
-                + " See plurix autopsy, and run it again")
+            "\(Self.names(lost)) died while \(program) ran, and the other nodes came to a result without it",
+            advice: "see \(hints), start it again with \(directory.hint("add n\(lost[0])")), and run \(program) again",
+            at: Self.names(lost))
     }
 
     private var failureOfPart: Failure {
         guard let (node, failure) = reader.failure else { return Failure(.fault, "\(program) failed") }
-        let reason = "\(program) failed on n\(node): \(JobReader.sentence(failure))"
-        return Failure(reader.lost != 0 ? .unavailable : JobReader.kind(failure), reason)
+        let judgement = JobReader.judgement(of: failure, on: node, in: directory)
+        return Failure(
+            reader.lost != 0 ? .unavailable : judgement.kind,
+            "\(program) failed on n\(node): \(JobReader.sentence(failure))", advice: judgement.advice, at: "n\(node)")
     }
 
-    private static func names(_ mask: UInt64) -> String {
-        (1...Limits.maximumNodes).filter { mask & SystemLayout.mask(of: UInt32($0)) != 0 }.map { "n\($0)" }
-            .joined(separator: ", ")
+    /// Numbers of the nodes that take part.
+    var nodes: [Int] { Self.nodes(participants) }
+
+    private static func nodes(_ mask: UInt64) -> [Int] {
+        (1...Limits.maximumNodes).filter { mask & SystemLayout.mask(of: UInt32($0)) != 0 }
     }
+
+    private static func names(_ nodes: [Int]) -> String { nodes.map { "n\($0)" }.joined(separator: ", ") }
 
     private var state: JobState {
         switch stage {

@@ -48,7 +48,7 @@ struct JobInput: Sendable {
     static func read(_ path: String, limit: UInt64) throws(Failure) -> [UInt8] {
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard file >= 0 else {
-            throw Failure(.input, "cannot read \(path): \(String(cString: strerror(errno)))")
+            throw Failure(.input, "cannot read \(path): \(String(cString: strerror(errno)))", at: path)
         }
         defer { close(file) }
         var facts = stat()
@@ -57,13 +57,13 @@ struct JobInput: Sendable {
         }
         guard facts.st_mode & S_IFMT == S_IFREG else {
             let kind = facts.st_mode & S_IFMT == S_IFDIR ? "a directory" : "no regular file"
-            throw Failure(.input, "\(path) is \(kind): give the path of a file")
+            throw Failure(.input, "\(path) is \(kind)", advice: "give the path of a file", at: path)
         }
         guard UInt64(facts.st_size) <= limit else {
             throw Failure(
                 .input,
-                "\(path) has \(facts.st_size) bytes, and the shared memory holds \(limit): start the cluster with a"
-                    + " larger --shared, or use a smaller file")
+                "\(path) has \(facts.st_size) bytes, and the shared memory takes \(limit)",
+                advice: "start the cluster with a larger --shared, or use a smaller file", at: path)
         }
         return try read(file, path, count: Int(facts.st_size))
     }
@@ -84,7 +84,8 @@ struct JobInput: Sendable {
         // What the kernel makes up as it is read, as below /proc, says that it is empty.
         var byte: UInt8 = 0
         guard count > 0 || Glibc.read(file, &byte, 1) == 0 else {
-            throw Failure(.input, "\(path) does not tell its size: copy it to a file of its own first")
+            throw Failure(
+                .input, "\(path) does not tell its size", advice: "copy it to a file of its own first", at: path)
         }
         return bytes
     }
@@ -104,7 +105,7 @@ struct JobRequest: Sendable {
         let entries = (0..<ProgramTable.count).map { ProgramTable.program(at: $0) }
         guard let entry = entries.first(where: { $0.name.description == request.program }) else {
             let names = entries.map(\.name.description).joined(separator: ", ")
-            throw Failure(.input, "there is no program \"\(request.program)\"; there are \(names)")
+            throw Failure(.input, "there is no program \"\(request.program)\"", advice: "there are \(names)")
         }
         program = request.program
         arguments = request.arguments.map { Array($0.utf8) }

@@ -84,17 +84,28 @@ struct JobReader {
     static func sentence(_ failure: PartFailure) -> String {
         let message = String(decoding: failure.message, as: UTF8.self)
         guard failure.vector != JobFailure.noVector else { return message }
-        return "\(message) (exception \(failure.vector) at 0x\(String(failure.instruction, radix: 16)),"
-            + " address 0x\(String(failure.address, radix: 16)))"
+        let address = failure.vector == pageFault ? ", address 0x\(String(failure.address, radix: 16))" : ""
+        return "\(message) (exception \(failure.vector) at 0x\(String(failure.instruction, radix: 16))\(address))"
     }
 
-    /// Whose fault it is: what does not fit the memory is the input's, everything else the program's.
-    static func kind(_ failure: PartFailure) -> Failure.Kind {
-        guard failure.vector == JobFailure.noVector else { return .fault }
-        let message = String(decoding: failure.message, as: UTF8.self)
-        let isAboutSize = ["the shared memory is full", "transactionTooLarge", "a word is longer"].contains {
-            message.hasPrefix($0)
+    /// The only exception that an address belongs to.
+    private static let pageFault: UInt64 = 14
+
+    /// Whose fault it is, and what helps: what does not fit the memory is the input's, everything else the program's.
+    static func judgement(
+        of failure: PartFailure, on node: Int, in directory: RunDirectory
+    ) -> (kind: Failure.Kind, advice: String?) {
+        guard failure.vector == JobFailure.noVector else {
+            return (.fault, "see \(directory.hint("autopsy n\(node)")) for where it happened")
         }
-        return isAboutSize ? .input : .fault
+        let message = String(decoding: failure.message, as: UTF8.self)
+        if message.hasPrefix("the shared memory is full") { return (.input, again(directory, "--shared")) }
+        if message.hasPrefix("transactionTooLarge") { return (.input, again(directory, "--memory")) }
+        return (message.hasPrefix("a word is longer") ? .input : .fault, nil)
+    }
+
+    private static func again(_ directory: RunDirectory, _ option: String) -> String {
+        "use less, or start the cluster anew with a larger \(option): \(directory.hint("down")), then"
+            + " \(directory.hint("up \(option) MIB"))"
     }
 }

@@ -8,6 +8,7 @@ struct Jobs {
     /// Oldest first.
     private var jobs: [Job] = []
     private var nextNumber: Int
+    private let directory: RunDirectory
     /// When this arbiter began.
     private let began: UInt64
     /// When somebody last asked for a job, or the running one began.
@@ -24,7 +25,8 @@ struct Jobs {
 
     /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
     ///   are larger than all that an earlier one has used, whether or not a trace of them is saved.
-    init(incarnation: UInt32, now: UInt64) {
+    init(incarnation: UInt32, in directory: RunDirectory, now: UInt64) {
+        self.directory = directory
         began = now
         askedAt = now
         nextNumber = Int(incarnation) << 20
@@ -35,17 +37,23 @@ struct Jobs {
         if let running = jobs.first(where: { !$0.hasEnded }) {
             throw Failure(
                 .unavailable,
-                "\(running.program) still runs on this cluster: wait for it, or end its plurix run with Ctrl-C")
+                "\(running.program) still runs on this cluster",
+                advice: "wait for it, or stop it with \(directory.hint("stop"))")
         }
         nextNumber += 2
         askedAt = now
-        jobs.append(Job(request, number: nextNumber, &orders))
+        jobs.append(Job(request, number: nextNumber, in: directory, &orders))
         if jobs.count > Self.remembered { jobs.removeFirst() }
         return nextNumber
     }
 
     mutating func cancel(_ number: Int, now: UInt64, _ orders: inout Orders) throws(Failure) {
         jobs[try place(of: number)].cancel(now: now, &orders)
+    }
+
+    /// The job that has not ended.
+    var running: RunningProgram? {
+        jobs.first { !$0.hasEnded }.map { RunningProgram(job: $0.number, program: $0.program, nodes: $0.nodes) }
     }
 
     mutating func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
@@ -62,7 +70,9 @@ struct Jobs {
     }
 
     private static func unknown(_ number: Int) -> Failure {
-        Failure(.unavailable, "job \(number) is not known: the arbiter was started anew before it began; run it again")
+        Failure(
+            .unavailable, "job \(number) is not known: the arbiter was started anew before it began",
+            advice: "run it again")
     }
 
     /// The saved state has moved on.
@@ -79,7 +89,7 @@ struct Jobs {
             jobs.allSatisfy(\.hasEnded)
         else { return }
         askedAt = now
-        jobs.append(Job(adopting: record, now: now))
+        jobs.append(Job(adopting: record, in: directory, now: now))
     }
 
     /// Hands ended orders to their jobs, stops what nobody waits for, and tells jobs which nodes are dead.

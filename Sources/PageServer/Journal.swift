@@ -11,6 +11,8 @@ final class Journal {
     static let compactionFactor = 3
 
     let path: String
+    /// Asked when a write fails: whether to try it again. Without it, such a failure is thrown.
+    var triesAgain: ((Failure) -> Bool)?
     private var descriptor: Int32
     /// Bytes of the file, all of them complete records.
     private(set) var byteCount: Int
@@ -158,7 +160,16 @@ final class Journal {
     }
 
     private func write(_ bytes: [UInt8]) throws(Failure) {
-        try Self.write(bytes, to: descriptor, at: byteCount, path)
+        var isWritten = false
+        while !isWritten {
+            // The same bytes at the same place: what a failed try has written is written over.
+            do throws(Failure) {
+                try Self.write(bytes, to: descriptor, at: byteCount, path)
+                isWritten = true
+            } catch {
+                guard triesAgain?(error) == true else { throw error }
+            }
+        }
         byteCount += bytes.count
     }
 
@@ -193,6 +204,7 @@ final class Journal {
     }
 
     private static func failure(_ action: String, _ path: String) -> Failure {
-        Failure(.fault, "cannot \(action) \(path): \(String(cString: strerror(errno)))")
+        if action == "write" || action == "open" { return RunDirectory.unwritable(path) }
+        return Failure(.fault, "cannot \(action) \(path): \(String(cString: strerror(errno)))", at: path)
     }
 }

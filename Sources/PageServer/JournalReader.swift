@@ -209,8 +209,8 @@ struct JournalReader {
     private func damaged(at offset: Int) -> Failure {
         Failure(
             .fault,
-            "\(path) is damaged at byte \(offset), and what the cluster saved behind that is not to be trusted:"
-                + " stop the cluster with `plurix down` and start it anew")
+            "\(path) is damaged at byte \(offset), and what the cluster saved behind that is not to be trusted",
+            advice: "end the cluster with plurix down, and start it anew", at: path)
     }
 }
 
@@ -235,4 +235,6 @@ extension SharedImage {
 extension RunDirectory {
     /// What the arbiter finds again after a kill.
     public var arbiterJournal: String { path + "/arbiter.journal" }
+    /// What a person should know of the arbiter's decisions, a line each.
+    var noticesFile: String { path + "/arbiter.notices" }
 }

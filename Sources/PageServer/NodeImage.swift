@@ -13,10 +13,15 @@ public enum NodeImage {
     /// - Throws: `.input` when the file cannot be read or is no node image.
     public static func buildIdentifier(of path: String) throws(Failure) -> BuildIdentifier {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw Failure(.input, "cannot read the node image \(path): build it with `make image`")
+            throw Failure(.input, "cannot read the node image \(path)", advice: "build it with make image", at: path)
+        }
+        guard data.starts(with: [0x7F, 0x45, 0x4C, 0x46]) else {
+            throw Failure(
+                .input, "\(path) is no node image: it is no ELF file", advice: "build one with make image", at: path)
         }
         guard let note = data.range(of: Data(noteHead)), data.count - note.upperBound >= 16 else {
-            throw Failure(.input, "\(path) is no node image: it has no build id")
+            throw Failure(
+                .input, "\(path) is no node image: it has no build id", advice: "build one with make image", at: path)
         }
         let identifier = [UInt8](data[note.upperBound..<note.upperBound + 16])
         return BuildIdentifier(

@@ -1,4 +1,5 @@
 import Control
+import Foundation
 import Logging
 import Protocol
 import Wire
@@ -22,14 +23,32 @@ struct NoticeBoard {
     /// Foreign frames are reported at most this often, nanoseconds.
     private static let unauthenticInterval: UInt64 = 10_000_000_000
 
-    init(build: BuildIdentifier, logger: Logger) {
+    private let file: String?
+
+    /// - Parameter file: where notices are kept for the next arbiter, a line each.
+    init(build: BuildIdentifier, file: String? = nil, logger: Logger) {
         self.build = build
+        self.file = file
         self.logger = logger
+        texts = file.map(Self.load) ?? []
+    }
+
+    private static func load(_ file: String) -> [String] {
+        let text = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
+        return text.split(separator: "\n").suffix(limit).map(String.init)
+    }
+
+    /// A notice that cannot be kept is in the log and is shown as long as this arbiter lives.
+    private func keep(_ text: String) {
+        guard let file, let stream = fopen(file, "a") else { return }
+        fputs(text + "\n", stream)
+        fclose(stream)
     }
 
     mutating func post(_ text: String, _ level: Logger.Level = .notice) {
         logger.log(level: level, "\(text)")
         texts.append("\(Clock.timeOfDay()) \(text)")
+        keep(texts[texts.count - 1])
         if texts.count > Self.limit { texts.removeFirst(texts.count - Self.limit) }
     }
 

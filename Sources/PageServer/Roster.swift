@@ -76,7 +76,8 @@ struct Roster {
                 framesRejected: counters.framesRejected,
                 joinMicroseconds: isReported ? counters.joinNanoseconds / 1000 : entry?.joinMicroseconds ?? 0,
                 joinPageRequests: isReported ? counters.joinPageRequests : entry?.joinPageRequests ?? 0,
-                joinedAt: joinedAt[number - 1], notice: refusals[number])
+                joinedAt: joinedAt[number - 1], silentMilliseconds: (now - min(now, member.lastHeard)) / 1_000_000,
+                notice: refusals[number])
         }
     }
 

@@ -75,7 +75,7 @@ public struct SegmentProcess: Sendable {
     private func save() throws {
         let status = segment.status
         let saved = Saved(stations: status.ports.map(\.station), faults: status.faults)
-        try JSONEncoder().encode(saved).write(to: URL(filePath: directory.segmentState), options: .atomic)
+        try RunDirectory.replace(directory.segmentState, with: JSONEncoder().encode(saved))
     }
 
     private static func load(_ path: String) throws(Failure) -> Saved {

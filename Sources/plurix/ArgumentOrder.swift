@@ -24,7 +24,7 @@ enum ArgumentOrder {
     /// - Throws: `.usage` when the first one is a word and no command.
     static func checkCommand(_ arguments: [String], among commands: [String]) throws {
         guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !commands.contains(word) else { return }
-        throw Failure(.usage, "unknown command '\(word)': see plurix --help")
+        throw Failure(.usage, "unknown command '\(word)'", advice: "see plurix --help", at: "command line")
     }
 
     /// Moves the first argument that is neither an option nor an option's value.

@@ -24,8 +24,9 @@ struct Autopsy: AsyncParsableCommand {
         let cluster = try common.cluster()
         let log = cluster.directory.serialLog(try target.number())
         guard FileManager.default.fileExists(atPath: log) else {
-            let hint = cluster.directory.hint("status")
-            throw Failure(.input, "there is no console of \(target.node): see \(hint) for the nodes")
+            throw Failure(
+                .input, "there is no console of \(target.node)", advice: "see \(cluster.directory.hint("status"))",
+                at: target.node)
         }
         guard let epitaph = Epitaph.last(inFile: log) ?? Epitaph.lastTrap(inFile: log) else {
             throw try await noEpitaph(cluster)
@@ -48,8 +49,8 @@ struct Autopsy: AsyncParsableCommand {
             default: "it lives, and no program has failed on it"
             }
         return Failure(
-            .input,
-            "\(target.node) left no epitaph: \(reason); see \(cluster.directory.hint("logs \(target.node)"))")
+            .input, "\(target.node) left no epitaph: \(reason)",
+            advice: "see \(cluster.directory.hint("logs \(target.node)"))", at: target.node)
     }
 
     private func show(_ report: Report) {

@@ -27,17 +27,19 @@ struct Check: ParsableCommand {
         } else {
             for line in verdict.lines(history) { Terminal.show(line) }
         }
-        guard verdict.isRight else { throw Failure(.fault, "\(file): the memory did not keep its promises") }
+        guard verdict.isRight else { throw Failure(.fault, "the memory did not keep its promises", at: file) }
     }
 }
 
 extension Check {
     private func read() throws(Failure) -> History {
         guard let contents = FileManager.default.contents(atPath: file) else {
-            throw Failure(.input, "the history \(file) cannot be read")
+            throw Failure(.input, "the history \(file) cannot be read", at: file)
         }
         do throws(HistoryError) { return try HistoryReader.read([UInt8](contents)) } catch {
-            throw Failure(.input, "\(file) is no history that can be read (\(error)); plurix run --history writes one")
+            throw Failure(
+                .input, "\(file) is no history that can be read (\(error))", advice: "plurix run --history writes one",
+                at: file)
         }
     }
 }

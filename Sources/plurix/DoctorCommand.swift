@@ -12,7 +12,8 @@ struct DoctorCommand: ParsableCommand {
         let findings = Doctor().findings()
         if common.json { try Terminal.show(json: findings) } else { show(findings) }
         if findings.contains(where: { $0.verdict == .bad }) {
-            throw Failure(.unavailable, "a cluster cannot start here: see what is marked bad")
+            throw Failure(
+                .unavailable, "a cluster cannot start here", advice: "mend what is marked bad", at: "this machine")
         }
     }
 

@@ -49,7 +49,9 @@ actor HistoryRecording {
                 throw Failure(.input, "the history \(path) cannot be written")
             }
         } else if access(directory.isEmpty ? "." : directory, W_OK) != 0 {
-            throw Failure(.input, "the history \(path) cannot be written: its directory must exist and be yours")
+            throw Failure(
+                .input, "the history \(path) cannot be written",
+                advice: "its directory must exist and be yours", at: path)
         }
     }
 

@@ -21,7 +21,9 @@ struct Logs: AsyncParsableCommand {
         let cluster = try common.cluster()
         let path = cluster.directory.serialLog(try target.number())
         guard let file = FileHandle(forReadingAtPath: path) else {
-            throw Failure(.input, "there is no console of \(target.node): see plurix status for the nodes")
+            throw Failure(
+                .input, "there is no console of \(target.node)", advice: "see \(cluster.directory.hint("status"))",
+                at: target.node)
         }
         if common.json && !follow {
             let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)

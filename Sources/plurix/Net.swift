@@ -193,8 +193,9 @@ struct NetCut: AsyncParsableCommand {
         let cut = SegmentFaults.Cut(try station(first), try station(second))
         let known = try await common.cluster().status().nodes.map(\.name) + ["arbiter"]
         for name in [cut.first, cut.second].map(stationName) where !known.contains(name) {
-            let hint = try common.directory().hint("status")
-            throw Failure(.input, "there is no node \(name) to cut off: see \(hint)")
+            throw Failure(
+                .input, "there is no node \(name) to cut off", advice: "see \(try common.directory().hint("status"))",
+                at: name)
         }
         try await change(common) { if !$0.cuts.contains(cut) { $0.cuts.append(cut) } }
     }

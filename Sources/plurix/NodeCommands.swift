@@ -43,7 +43,7 @@ struct Add: AsyncParsableCommand {
     func run() async throws {
         let cluster = try common.cluster()
         let wanted = try node.map { try nodeNumber($0, maximum: Limits.maximumNodes) }
-        let image = try expert.image.map { try Installation().image($0) }
+        let image = try expert.checkedImage()
         let number = try await cluster.startNode(
             wanted, image: image, key: expert.key(), maximumFrameBytes: expert.mtu?.frameBytes)
         do {
@@ -65,14 +65,14 @@ struct Add: AsyncParsableCommand {
 
 struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "End a node in order: what it alone holds is saved first.")
+        abstract: "Let a node leave in order: waits until what it alone holds is saved.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var target: NodeArgument
 
     func run() async throws {
         try await common.cluster().remove(target.number())
-        try report(target.node, "removed", "is removed", json: common.json)
+        try report(target.node, "left", "left", json: common.json)
     }
 }
 

@@ -10,12 +10,20 @@ struct Plurix: AsyncParsableCommand {
         commandName: "plurix",
         abstract: "Bare-metal nodes in virtual machines that share one transactional memory.",
         discussion: """
+            A first session: plurix up; plurix run counter 1000; plurix status; plurix down.
+
             Exit codes: 0 done; 64 an unknown command, or an option value outside its set or range; 65 an unknown \
-            program, an unusable file, a cluster name in use; 69 a tool is missing or a node died; 70 a fault of \
-            Plurix, and a history that shows one; 75 something did not happen in time.
+            program, an unusable file, more than the memory takes, a cluster name in use; 69 something is missing or \
+            has died: a tool, a node, the cluster, or it is busy or was stopped; 70 a fault of Plurix or of a program, \
+            and a history that shows one; 75 something did not happen in time. An interrupted command ends with 128 \
+            and the signal's number.
+
+            With --json a result is one object on stdout, and an error is one on stderr: error, where, advice, exitCode.
             """,
+        version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self, Run.self, Check.self]),
+            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self]),
+            CommandGroup(name: "Programs", subcommands: [Run.self, StopProgram.self, Check.self]),
             CommandGroup(
                 name: "Nodes",
                 subcommands: [Add.self, Remove.self, Kill.self, Pause.self, Resume.self, Logs.self, Autopsy.self]),
@@ -28,33 +36,39 @@ struct Plurix: AsyncParsableCommand {
     static func main() async {
         Terminal.open()
         let arguments = ArgumentOrder.arranged(Array(CommandLine.arguments.dropFirst()))
+        var command = parsed(arguments)
         do {
-            // A closure: a key path here lets the compiler crash.
-            let names = configuration.subcommands.map { $0._commandName }
-            try ArgumentOrder.checkCommand(arguments, among: names)
-            var command = try parseAsRoot(arguments)
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {
                 try command.run()
             }
-        } catch let failure as Failure {
-            Terminal.complain(failure.message)
-            fflush(nil)
-            _exit(failure.kind.rawValue)
         } catch {
-            exit(withError: error)
+            end(with: error)
         }
         Terminal.finish()
+    }
+
+    private static func parsed(_ arguments: [String]) -> any ParsableCommand {
+        do {
+            // A closure: a key path here lets the compiler crash.
+            let names = configuration.subcommands.map { $0._commandName }
+            try ArgumentOrder.checkCommand(arguments, among: names)
+            return try parseAsRoot(arguments)
+        } catch let failure as Failure {
+            end(with: failure)
+        } catch {
+            end(withParserError: error)
+        }
     }
 }
 
 /// What every command that works on a cluster takes.
 struct CommonOptions: ParsableArguments {
     @Option(help: "The cluster's name.")
-    var name = "plurix"
+    var name = RunDirectory.defaultName
 
-    @Flag(help: "Print results as JSON.")
+    @Flag(help: "Print the result, or the error, as one JSON object.")
     var json = false
 
     func directory() throws -> RunDirectory { try RunDirectory(name: name) }

@@ -15,13 +15,14 @@ struct ProgramRequest {
     init(_ program: String, _ arguments: [String]) throws(Failure) {
         guard let entry = ProgramList.entries.first(where: { $0.name.text == program }) else {
             let known = ProgramList.entries.map(\.name.text).joined(separator: ", ")
-            throw Failure(.input, "there is no program \"\(program)\": there are \(known)")
+            throw Failure(.input, "there is no program \"\(program)\"", advice: "there are \(known)", at: program)
         }
         var rest = arguments
         input = try entry.takesFile ? Self.file(&rest, program) : nil
         do throws(ArgumentError) { try entry.check(rest.map { Array($0.utf8) }) } catch {
             throw Failure(
-                .usage, "\(program): \(Self.words(error, rest)); usage: plurix run \(program) \(entry.usage.text)")
+                .usage, "\(program): \(Self.words(error, rest))",
+                advice: "usage: plurix run \(program) \(entry.usage.text)", at: program)
         }
         self.program = program
         self.arguments = rest
@@ -29,7 +30,7 @@ struct ProgramRequest {
 
     private static func file(_ arguments: inout [String], _ program: String) throws(Failure) -> String {
         guard let place = arguments.firstIndex(where: { !$0.hasPrefix("--") }) else {
-            throw Failure(.usage, "\(program) needs a FILE: plurix run \(program) FILE")
+            throw Failure(.usage, "\(program) needs a FILE", advice: "usage: plurix run \(program) FILE", at: program)
         }
         let path = URL(filePath: arguments.remove(at: place)).standardizedFileURL.path(percentEncoded: false)
         try checkReadable(path, "the file")

@@ -22,8 +22,28 @@ struct ProgramReport: Encodable {
     var pagesFetched: UInt64
     var perNode: [Node]
     var result: JSONValue
-    /// Present when a participant died and the others came to the result without it.
+    /// What the program printed, in the order in which it was saved.
+    var output: [Line] = []
+    /// Nodes of the cluster that took no part although nobody said so.
+    var absent: [Absent] = []
+    /// When a participant died and the others came to the result without it; told apart.
     var failure: Failure?
+
+    /// A line that a node printed.
+    struct Line: Encodable {
+        var node: String
+        var text: String
+    }
+
+    /// A node that had not joined, or was not there, when the program began.
+    struct Absent: Encodable {
+        var name: String
+        var state: NodeState
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case program, nodes, elapsedMilliseconds, commits, aborts, pagesFetched, perNode, result, output, absent
+    }
 }
 
 /// Starts a program, follows it, and brings its result when it can no longer be undone.
@@ -31,20 +51,33 @@ struct ProgramRun {
     private let cluster: ClusterHandle
     private let request: ProgramRequest
     private let interruption: Interruption
+    private let limit: Duration?
 
     /// An arbiter that is away so long does not come back: its supervisor would have started it again.
     private static let patience: Duration = .seconds(30)
 
-    /// - Parameter interruption: stops the program when it is noted.
-    init(_ cluster: ClusterHandle, _ request: ProgramRequest, _ interruption: Interruption) {
+    /// How long a program that ran too long may take to stop.
+    private static let stopping: Duration = .seconds(5)
+
+    /// - Parameters:
+    ///   - limit: the program is stopped when it takes longer.
+    ///   - interruption: stops the program when it is noted.
+    init(_ cluster: ClusterHandle, _ request: ProgramRequest, limit: Duration?, _ interruption: Interruption) {
         self.cluster = cluster
         self.request = request
+        self.limit = limit
         self.interruption = interruption
     }
 
-    /// - Parameter output: gets each line that the program printed, once it can no longer be undone.
-    func result(on nodes: [Int], output: (String) -> Void) async throws -> ProgramReport {
+    /// - Parameters:
+    ///   - commitTime: the cluster's, as it was seen last.
+    ///   - output: gets each line that the program printed, once it can no longer be undone.
+    /// - Throws: `.timeout` after the limit, which names the nodes that have not finished.
+    func result(
+        on nodes: [Int], since commitTime: UInt64, output: (ProgramReport.Line) -> Void
+    ) async throws -> ProgramReport {
         try checkSize()
+        let end = limit.map { ContinuousClock.now + $0 }
         let arbiter = try await cluster.arbiter()
         let job = try await arbiter.send(
             ArbiterStart(
@@ -54,19 +87,29 @@ struct ProgramRun {
         var lastAnswer = ContinuousClock.now
         var pause = Duration.milliseconds(2)
         var isStopping = false
+        var parts = nodes.map { ArbiterJob.Part(node: $0, state: .starting, commits: 0, aborts: 0, pagesFetched: 0) }
+        var progress = RunProgress(request.program, from: commitTime)
         while true {
             if interruption.isNoted, !isStopping {
                 isStopping = true
                 Terminal.progress("stopping \(request.program)")
                 _ = try await arbiter.sendPatiently(ArbiterCancel(job: job))
             }
-            if let reply = try await progress(arbiter, job, since: lastAnswer) {
+            if let reply = try await answer(arbiter, job, since: lastAnswer) {
                 lastAnswer = .now
+                parts = reply.parts.isEmpty ? parts : reply.parts
                 for piece in reply.output.dropFirst(printed) {
-                    for line in piece.text.split(separator: "\n") { output("n\(piece.node): \(line)") }
+                    for line in piece.text.split(separator: "\n") {
+                        output(ProgramReport.Line(node: "n\(piece.node)", text: String(line)))
+                    }
                 }
                 printed = max(printed, reply.output.count)
                 if let report = try report(reply) { return report }
+            }
+            if let end, ContinuousClock.now >= end { throw await giveUp(job, arbiter, parts) }
+            if progress.isDue {
+                // A cluster that does not answer is told by the next question for the job.
+                progress.say(parts, try? await cluster.status())
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(50))
@@ -74,7 +117,7 @@ struct ProgramRun {
     }
 
     /// Nil while a killed arbiter is being started again.
-    private func progress(
+    private func answer(
         _ arbiter: ControlClient, _ job: Int, since lastAnswer: ContinuousClock.Instant
     ) async throws(Failure) -> ArbiterJob.Reply? {
         do throws(Failure) { return try await arbiter.send(ArbiterJob(job: job)) } catch {
@@ -85,6 +128,41 @@ struct ProgramRun {
         }
     }
 
+    /// Stops a program that has taken too long.
+    private func giveUp(_ job: Int, _ arbiter: ControlClient, _ parts: [ArbiterJob.Part]) async -> Failure {
+        let status = try? await cluster.status()
+        let participants = RunProgress.participants(parts, status)
+        let late = participants.filter { $0.part != .finished }
+        let words = status?.trouble ?? RunProgress.words(late.isEmpty ? participants : late)
+        let isStopped = await isStopped(job, arbiter)
+        let seconds = (limit ?? .zero).components.seconds
+        return Failure(
+            .timeout,
+            "\(request.program) did not finish within \(seconds) s: \(words)"
+                + (isStopped ? "; it was stopped" : "; it does not stop"),
+            advice: isStopped
+                ? "give it a larger --timeout, or see \(cluster.directory.hint("status"))"
+                : "see \(cluster.directory.hint("status"))",
+            at: late.map(\.name).joined(separator: ", "))
+    }
+
+    /// Cancels the job and waits until it has ended.
+    private func isStopped(_ job: Int, _ arbiter: ControlClient) async -> Bool {
+        let end = ContinuousClock.now + Self.stopping
+        do {
+            _ = try await arbiter.sendPatiently(ArbiterCancel(job: job))
+            while ContinuousClock.now < end {
+                switch try await arbiter.sendPatiently(ArbiterJob(job: job)).state {
+                case .finished, .failed: return true
+                case .starting, .running, .saving: try await Task.sleep(for: .milliseconds(10))
+                }
+            }
+        } catch {
+            Terminal.progress("\(request.program) could not be stopped: \(error)")
+        }
+        return false
+    }
+
     private func checkSize() throws {
         guard let input = request.input else { return }
         let size = try FileManager.default.attributesOfItem(atPath: input)[.size] as? UInt64 ?? 0
@@ -93,7 +171,10 @@ struct ProgramRun {
             throw Failure(
                 .input,
                 "\(input) has \(size) bytes, and a shared memory of \(cluster.description.sharedMebibytes) MiB takes"
-                    + " \(limit): start a cluster with a larger --shared")
+                    + " \(limit)",
+                advice: "start the cluster anew with a larger --shared: \(cluster.directory.hint("down")), then"
+                    + " \(cluster.directory.hint("up --shared MIB"))",
+                at: input)
         }
     }
 
@@ -129,6 +210,9 @@ struct ProgramRun {
 }
 
 extension ProgramRun {
+    /// Lines of a trap's story that lead to no step.
+    private static let storyLines = 6
+
     /// Why the program failed; where it trapped, with function and line.
     private func failure(_ reply: ArbiterJob.Reply) -> Failure {
         var failure = reply.failure ?? Failure(.fault, "\(request.program) failed for an unknown reason")
@@ -138,8 +222,10 @@ extension ProgramRun {
             guard let trap, let place = trap.instruction, failure.message.contains(String(place, radix: 16)) else {
                 continue
             }
-            let symbolizer = Symbolizer(image: cluster.description.image)
-            for line in trap.story(symbolizer) { failure.message += "\n  \(line)" }
+            let story = trap.story(Symbolizer(image: cluster.description.image))
+            // Who calls a step is always the same; all of it is in the autopsy.
+            let last = story.firstIndex { $0.contains(/called by \w+\.(prepare|step|finish)\(/) } ?? Self.storyLines
+            for line in story.prefix(last + 1) { failure.message += "\n  \(line)" }
             break
         }
         return failure

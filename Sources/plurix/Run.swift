@@ -9,12 +9,17 @@ struct Run: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Run a program of the image and print its result.",
         discussion: "PROGRAM and its arguments:\n" + ProgramList.text
-            + "\n\nOptions of plurix may stand anywhere; behind -- everything belongs to the program.")
+            + "\n\nOptions of plurix may stand anywhere; behind -- everything belongs to the program. A run that"
+            + " takes long says on stderr, every 2 s, what its nodes do. Ctrl-C stops the program on all nodes.")
 
     @OptionGroup var common: CommonOptions
 
     @Option(help: "On how many nodes; all that have joined without it.")
     var nodes: Int?
+
+    @Option(
+        help: ArgumentHelp("Stop the program when it takes longer; exit code 75.", valueName: "seconds"))
+    var timeout: Int?
 
     @Option(
         help: ArgumentHelp("Record what all transactions read and write, for plurix check.", valueName: "file"),
@@ -29,20 +34,30 @@ struct Run: AsyncParsableCommand {
 
     func validate() throws {
         if let nodes, nodes < 1 { throw ValidationError("--nodes \(nodes) must be 1 or more") }
+        if let timeout, timeout < 1 { throw ValidationError("--timeout \(timeout) must be 1 second or more") }
     }
+
+    /// Lines of a program's output that a reader is shown.
+    private static let shownLines = 20
 
     func run() async throws {
         let request = try ProgramRequest(program, programArguments)
         let cluster = try common.cluster()
-        let joined = try await cluster.status().nodes.filter { $0.state == .joined }
-        let chosen = try choose(from: joined)
+        let status = try await cluster.status()
+        let present = status.nodes
+        let chosen = try choose(from: present)
+        let absent = nodes == nil ? present.filter { $0.state != .joined } : []
+        for node in absent { Terminal.progress("\(node.name) is \(node.state.rawValue) and takes no part") }
         let recording = try history.map { path throws(Failure) in try HistoryRecording(cluster, to: path) }
         let interruption = Interruption()
         try await recording?.begin()
-        let outcome = await outcome(of: ProgramRun(cluster, request, interruption), on: chosen, recording)
+        let limit = timeout.map { Duration.seconds($0) }
+        let run = ProgramRun(cluster, request, limit: limit, interruption)
+        let outcome = await outcome(of: run, on: chosen, since: status.commitTime, recording)
         if let recording, let history { try await finish(recording, history) }
         if case .failure = outcome { interruption.obey() }
-        let report = try outcome.get()
+        var report = try outcome.get()
+        report.absent = absent.map { ProgramReport.Absent(name: $0.name, state: $0.state) }
         if common.json { try Terminal.show(json: report) } else { show(report) }
         // The survivors' result is shown all the same, before the error.
         if let failure = report.failure { throw failure }
@@ -50,17 +65,25 @@ struct Run: AsyncParsableCommand {
 
     /// Runs the program; while it does, nodes are kept recording.
     private func outcome(
-        of run: ProgramRun, on nodes: [Int], _ recording: HistoryRecording?
+        of run: ProgramRun, on nodes: [Int], since commitTime: UInt64, _ recording: HistoryRecording?
     ) async -> Result<ProgramReport, any Error> {
         let renewal = Task { await recording?.renew() }
+        var lines: [ProgramReport.Line] = []
+        var count = 0
         let outcome: Result<ProgramReport, any Error>
         do {
-            outcome = .success(
-                try await run.result(on: nodes) { text in
-                    if common.json { Terminal.progress(text) } else { Terminal.show(text) }
-                })
+            var report = try await run.result(on: nodes, since: commitTime) { line in
+                count += 1
+                if common.json { lines.append(line) }
+                if !common.json, count <= Self.shownLines { Terminal.show("\(line.node): \(line.text)") }
+            }
+            report.output = lines
+            outcome = .success(report)
         } catch {
             outcome = .failure(error)
+        }
+        if !common.json, count > Self.shownLines {
+            Terminal.show("(\(count - Self.shownLines) more lines; all with --json)")
         }
         renewal.cancel()
         await renewal.value
@@ -84,19 +107,24 @@ struct Run: AsyncParsableCommand {
         return Array(arguments[..<dashes] + arguments[(dashes + 1)...])
     }
 
-    private func choose(from joined: [ClusterStatus.Node]) throws -> [Int] {
-        let numbers = joined.compactMap { Int($0.name.dropFirst()) }
+    private func choose(from present: [ClusterStatus.Node]) throws -> [Int] {
+        let directory = try common.directory()
+        let numbers = present.filter { $0.state == .joined }.compactMap { Int($0.name.dropFirst()) }
         guard !numbers.isEmpty else {
-            let hint = try common.directory().hint("status")
-            throw Failure(.unavailable, "no node of cluster \(common.name) has joined: see \(hint)")
+            throw Failure(
+                .unavailable, "no node of cluster \(common.name) has joined", advice: "see \(directory.hint("status"))")
         }
         guard let nodes else { return numbers }
         guard nodes <= numbers.count else {
-            let hint = try common.directory().hint("add")
-            throw Failure(.usage, "--nodes \(nodes): the cluster has \(numbers.count) nodes; add some with \(hint)")
+            let count = numbers.count == present.count ? "has \(count(numbers))" : "can use \(count(numbers))"
+            throw Failure(
+                .usage, "--nodes \(nodes): the cluster \(count)", advice: "add some with \(directory.hint("add"))",
+                at: "--nodes")
         }
         return Array(numbers.prefix(nodes))
     }
+
+    private func count(_ numbers: [Int]) -> String { "\(numbers.count) node\(numbers.count == 1 ? "" : "s")" }
 
     private func show(_ report: ProgramReport) {
         for line in ResultText.lines(report.result) { Terminal.show(line) }
@@ -108,8 +136,10 @@ struct Run: AsyncParsableCommand {
         ])
         table.rows = report.perNode.map { [$0.name, "\($0.commits)", "\($0.aborts)", "\($0.pagesFetched)"] }
         for line in table.lines(width: Terminal.columns) { Terminal.progress(line) }
+        let all = report.nodes + report.absent.count
+        let share = report.absent.isEmpty ? "" : "\(report.nodes) of "
         Terminal.progress(
-            "\(report.program) on \(report.nodes) node\(report.nodes == 1 ? "" : "s"):"
+            "\(report.program) on \(share)\(all) node\(all == 1 ? "" : "s"):"
                 + " \(report.elapsedMilliseconds.rounded(to: 1)) ms")
     }
 }
@@ -163,11 +193,14 @@ enum ResultText {
         case .unsigned(let number): "\(number)"
         case .number(let number): "\(number)"
         case .string(let text): text
-        case .array(let values): values.map(scalar).joined(separator: " ")
-        case .object(let members):
-            "{"
-                + members.sorted { $0.key < $1.key }.map { "\($0.key): \(scalar($0.value))" }.joined(separator: ", ")
-                + "}"
+        case .array, .object: json(value)
         }
+    }
+
+    private static func json(_ value: JSONValue) -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        // Every value of this type can be written.
+        return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 }

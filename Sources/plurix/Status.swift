@@ -14,6 +14,7 @@ struct Status: AsyncParsableCommand {
     func run() async throws {
         let status = try await common.cluster().status()
         if common.json { return try Terminal.show(json: status) }
+        if let trouble = status.trouble { Terminal.show("trouble: \(trouble)") }
         func process(_ number: Int32?) -> String { number.map { "\($0)" } ?? "not running" }
         Terminal.show(
             "cluster \(status.cluster): epoch \(status.epoch), \(Self.counter(status.commitTime)) commits,"
@@ -21,6 +22,9 @@ struct Status: AsyncParsableCommand {
         Terminal.show(
             "supervisor \(process(status.processes.supervisor)), segment \(process(status.processes.segment)),"
                 + " arbiter \(process(status.processes.arbiter))")
+        if let running = status.running {
+            Terminal.show("\(running.program) runs on \(running.nodes.joined(separator: ", "))")
+        }
         for line in Self.table(status).lines(width: Terminal.columns) { Terminal.show(line) }
         for notice in status.notices.suffix(Self.shownNotices) { Terminal.show("notice: \(notice)") }
         if status.notices.count > Self.shownNotices {
@@ -30,6 +34,10 @@ struct Status: AsyncParsableCommand {
 
     /// How many commits a global time counts; its epoch is in the high bits.
     private static func counter(_ time: UInt64) -> UInt64 { GlobalTime(raw: time).counter }
+
+    private static func state(_ node: ClusterStatus.Node) -> String {
+        node.state == .silent ? "silent \(node.silentMilliseconds / 1000) s" : node.state.rawValue
+    }
 
     static func table(_ status: ClusterStatus) -> Table {
         var table = Table(columns: [
@@ -48,7 +56,7 @@ struct Status: AsyncParsableCommand {
         ])
         table.rows = status.nodes.map { node in
             [
-                node.name, node.state.rawValue, "\(node.commits)", "\(node.aborts)", "\(node.pagesFetched)",
+                node.name, state(node), "\(node.commits)", "\(node.aborts)", "\(node.pagesFetched)",
                 node.joinMilliseconds.rounded(to: 1), node.upMilliseconds.rounded(to: 0), "\(node.framesSent)",
                 "\(node.framesReceived)", "\(node.framesRejected)", node.nic.rawValue,
                 node.processIdentifier.map { "\($0)" } ?? "",

@@ -16,9 +16,31 @@ enum Terminal {
         guard fflush(nil) != 0 else { return }
         // Whoever read the results has enough of them.
         if errno == EPIPE { _exit(128 + SIGPIPE) }
-        complain("the result could not be written: \(String(cString: strerror(errno)))")
+        complain(Failure(.fault, "the result could not be written: \(String(cString: strerror(errno)))", at: "stdout"))
         _exit(Failure.Kind.fault.rawValue)
     }
+
+    /// Ends the command at once, with what was printed.
+    static func end(_ status: Int32) -> Never {
+        fflush(nil)
+        _exit(status)
+    }
+
+    /// Whether the command is to speak JSON only: known before its arguments are.
+    static let wantsJSON = CommandLine.arguments.prefix { $0 != "--" }.contains("--json")
+
+    /// Whether somebody looks at what is said on standard error.
+    static let isWatched = isatty(STDERR_FILENO) == 1
+
+    /// The cluster that the arguments name.
+    private static let cluster: String = {
+        let words = CommandLine.arguments.prefix { $0 != "--" }
+        if let word = words.last(where: { $0.hasPrefix("--name=") }) { return String(word.dropFirst("--name=".count)) }
+        guard let place = words.lastIndex(of: "--name"), place + 1 < words.endIndex else {
+            return RunDirectory.defaultName
+        }
+        return words[place + 1]
+    }()
 
     /// Prints a result.
     static func show(_ text: String) {
@@ -27,19 +49,28 @@ enum Terminal {
 
     /// Prints a result as JSON with sorted keys.
     static func show(json value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         print(String(decoding: try encoder.encode(value), as: UTF8.self))
     }
 
-    /// Says how far the work is.
+    /// Says how far the work is. Programs that read JSON are spared it.
     static func progress(_ text: String) {
+        guard isWatched || !wantsJSON else { return }
         FileHandle.standardError.write(Data((text + "\n").utf8))
     }
 
-    /// Says what is wrong.
-    static func complain(_ text: String) {
-        FileHandle.standardError.write(Data("plurix: \(text)\n".utf8))
+    /// Says what is wrong: a sentence, or one object with `--json`.
+    static func complain(_ failure: Failure) {
+        var text = "plurix: \(failure)"
+        if wantsJSON, let data = try? encoder.encode(ErrorReport(failure: failure, cluster: cluster)) {
+            text = String(decoding: data, as: UTF8.self)
+        }
+        FileHandle.standardError.write(Data("\(text)\n".utf8))
+    }
+
+    private static var encoder: JSONEncoder {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return encoder
     }
 
     /// Columns of the terminal on standard output; 80 where it is none and `COLUMNS` does not say.

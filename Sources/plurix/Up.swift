@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Control
 import Foundation
+import PageServer
 import Wire
 
 extension ClusterDescription.Nic: ExpressibleByArgument {}
@@ -23,6 +24,16 @@ struct ExpertOptions: ParsableArguments {
 
     @Option(help: ArgumentHelp("Expert: the largest packet, jumbo or 1500.", valueName: "jumbo|1500"))
     var mtu: MaximumPacket?
+
+    /// Absolute path of the chosen image; nil when none was chosen.
+    ///
+    /// - Throws: `.input` when it is no node image.
+    func checkedImage() throws(Failure) -> String? {
+        guard let image else { return nil }
+        let path = try Installation().image(image)
+        _ = try NodeImage.buildIdentifier(of: path)
+        return path
+    }
 
     func key() throws -> ClusterKey? { try keyFile.map { try ClusterKey.load($0) } }
 }
@@ -116,10 +127,26 @@ struct Up: AsyncParsableCommand {
         } catch {
             // Then the watch cleans, and ends the command.
             if interruption.isNoted { await watch.value }
+            let failure = withLastWords(Failure(error, while: "starting the cluster"), directory)
             await clean(directory, of: description)
-            throw error
+            throw failure
         }
     }
+
+    /// A node's console goes with the cluster, so its end is told now.
+    private func withLastWords(_ failure: Failure, _ directory: RunDirectory) -> Failure {
+        guard let number = failure.place.flatMap({ try? nodeNumber($0, maximum: Limits.maximumNodes) }),
+            let console = FileManager.default.contents(atPath: directory.serialLog(number))
+        else { return failure }
+        var failure = failure
+        let lines = String(decoding: console, as: UTF8.self).split(whereSeparator: \.isNewline).suffix(Self.lastWords)
+        failure.message += lines.isEmpty ? "; its console is empty" : "; its console ends with:\n  "
+            + lines.joined(separator: "\n  ")
+        failure.advice = nil
+        return failure
+    }
+
+    private static let lastWords = 8
 
     /// Makes the directory this cluster's, and starts its supervisor, which keeps it so. One command at a time: another
     /// would take a cluster that has no process yet for one that was left behind.
@@ -128,7 +155,11 @@ struct Up: AsyncParsableCommand {
         let lock = try await ProcessLock.wait(onDirectory: directory.base, limit: .seconds(30))
         try await Leftovers.clear(directory)
         try directory.create()
-        try description.create(in: directory)
+        do throws(Failure) { try description.create(in: directory) } catch {
+            // Only if nothing is in it.
+            rmdir(directory.path)
+            throw error
+        }
         try await ClusterHandle(directory).ensureSupervisor()
         // The lock is held until here.
         _ = consume lock
@@ -142,7 +173,8 @@ struct Up: AsyncParsableCommand {
             name: common.name, identifier: UInt64.random(in: 1 ... .max),
             key: try expert.key() ?? ClusterKey.random(), nic: nic, memoryMebibytes: memory, sharedMebibytes: shared,
             accelerator: try chosenAccelerator(installation), connect: connect,
-            image: try installation.image(expert.image), maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes)
+            image: try expert.checkedImage() ?? installation.image(nil),
+            maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes)
     }
 
     private func chosenAccelerator(_ installation: Installation) throws -> ClusterDescription.Accelerator {
@@ -152,7 +184,8 @@ struct Up: AsyncParsableCommand {
         case .kvm:
             if access("/dev/kvm", R_OK | W_OK) == 0 { .kvm } else {
                 throw Failure(
-                    .unavailable, "--accel kvm: this user cannot open /dev/kvm; use --accel auto or --accel tcg")
+                    .unavailable, "this user cannot open /dev/kvm", advice: "use --accel auto or --accel tcg",
+                    at: "--accel kvm")
             }
         }
     }
@@ -176,14 +209,14 @@ struct Up: AsyncParsableCommand {
 
     private func report(_ status: ClusterStatus, _ elapsed: Duration) throws {
         if common.json { return try Terminal.show(json: status) }
-        let name = common.name == "plurix" ? "" : " --name \(common.name)"
+        let hint = try common.directory().hint
         let seconds = elapsed.formatted(.units(allowed: [.seconds], fractionalPart: .show(length: 1)))
         Terminal.show(
             """
             \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds). Next:
-              plurix run counter 1000\(name)      a program on all nodes
-              plurix status\(name)                how the nodes are
-              plurix down\(name)                  end and remove the cluster
+              \(hint("run counter 1000"))      a program on all nodes
+              \(hint("status"))                how the nodes are
+              \(hint("down"))                  end and remove the cluster
             """)
     }
 }
@@ -191,13 +224,13 @@ struct Up: AsyncParsableCommand {
 /// A cluster that did not come up leaves nothing behind; another one that has its name stays.
 private func clean(_ directory: RunDirectory, of description: ClusterDescription) async {
     do {
-        guard directory.exists, try ClusterDescription.load(directory).identifier == description.identifier else {
-            return
-        }
+        guard access(directory.stateFile, F_OK) == 0,
+            try ClusterDescription.load(directory).identifier == description.identifier
+        else { return }
         try await Teardown(directory).run()
     } catch {
         // Why the cluster did not come up is told by the caller; this comes in addition.
-        Terminal.complain("\(error)")
+        Terminal.progress("not all of it could be removed: \(error)")
     }
 }
 
@@ -213,9 +246,8 @@ enum Leftovers {
             || Teardown(directory).hasLivingMachines
         guard !lives else {
             throw Failure(
-                .input,
-                "a cluster named \"\(directory.name)\" runs: use another --name, or end it with"
-                    + " \(directory.hint("down"))")
+                .input, "a cluster named \"\(directory.name)\" runs",
+                advice: "use another --name, or end it with \(directory.hint("down"))")
         }
         try await Teardown(directory).run()
     }

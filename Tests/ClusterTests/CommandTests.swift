@@ -132,6 +132,43 @@ struct TableTests {
     }
 }
 
+struct WordsTests {
+    @Test func progressNamesWhatNodesDo() {
+        func participant(_ name: String, _ part: JobState, _ node: NodeState?) -> RunProgress.Participant {
+            RunProgress.Participant(name: name, part: part, node: node, silentMilliseconds: 3456)
+        }
+        let words = RunProgress.words([
+            participant("n1", .running, .joined), participant("n2", .running, .silent),
+            participant("n3", .running, .joined), participant("n4", .finished, .joined),
+            participant("n5", .starting, nil), participant("n6", .running, .paused),
+        ])
+        #expect(words == "n1, n3 work, n2 is silent for 3 s, n4 is done, n5 starts, n6 is paused")
+        #expect(RunProgress.words([]) == "")
+    }
+
+    @Test func errorsHaveTheSameMembersAlways() throws {
+        func members(_ failure: Failure) throws -> JSONValue {
+            let data = try JSONEncoder().encode(ErrorReport(failure: failure, cluster: "a"))
+            return try JSONDecoder().decode(JSONValue.self, from: data)
+        }
+        let late: [String: JSONValue] = [
+            "error": .string("late"), "where": .string("n1"), "advice": .string("wait"), "exitCode": .integer(75),
+        ]
+        #expect(try members(Failure(.timeout, "late", advice: "wait", at: "n1")) == .object(late))
+        let odd: [String: JSONValue] = [
+            "error": .string("odd"), "where": .string("cluster a"), "advice": .null, "exitCode": .integer(70),
+        ]
+        #expect(try members(Failure(.fault, "odd")) == .object(odd))
+    }
+
+    @Test func resultsWithinResultsAreJSON() {
+        let nested = JSONValue.object(["b": .array([.integer(1), .string("x")]), "a": .null])
+        #expect(ResultText.lines(.array([nested, .boolean(true)])) == [#"[{"a":null,"b":[1,"x"]},true]"#])
+        let members: [String: JSONValue] = ["list": .array([.integer(2)]), "text": .string("x")]
+        #expect(ResultText.lines(.object(members)) == ["list: [2]", "text: x"])
+    }
+}
+
 struct ValueTests {
     @Test func percentages() {
         #expect(Percentage(argument: "5%")?.value == 5)

@@ -95,7 +95,14 @@ struct StatusReply: Decodable {
     var processes: Processes
     var epoch: UInt32
     var commitTime: UInt64
+    struct Running: Decodable {
+        var program: String
+        var nodes: [String]
+    }
+
     var nodes: [Node]
+    var running: Running?
+    var trouble: String?
     var notices: [String]
 }
 

@@ -44,7 +44,8 @@ extension LiveTests {
         @Test func anImageThatIsNoneLeavesNothingBehind() async throws {
             try await LiveCluster.withNone { cluster in
                 let up = try await cluster.plurix(["up", "--image", Harness.root + "/README.md", "--timeout", "5"])
-                #expect(up.status != 0)
+                #expect(up.status == 65)
+                #expect(up.complaint.contains("no node image"))
                 #expect(!FileManager.default.fileExists(atPath: cluster.directory))
                 #expect(try cluster.processes().isEmpty)
             }

@@ -43,6 +43,16 @@ struct MachineDefinitionTests {
         #expect(MachineDefinition.node(ofDomain: "other", cluster: "a") == nil)
     }
 
+    @Test func emulatorsAreFoundByTheirWords() throws {
+        let directory = try RunDirectory(name: "a", base: "/tmp/x")
+        func node(_ words: String...) -> Int? { Emulators.node(words, in: directory) }
+        #expect(node("qemu", "-name", "guest=plurix-a-n7,debug-threads=on", "-initrd", "/tmp/x/a/n7.module") == 7)
+        #expect(node("qemu", "-name", "guest=plurix-a-n7", "-initrd", "/tmp/y/a/n7.module") == nil)
+        #expect(node("qemu", "-name", "guest=plurix-b-n7", "-initrd", "/tmp/x/a/n7.module") == nil)
+        #expect(node("less", "/tmp/x/a/n7.log") == nil)
+        #expect(node() == nil)
+    }
+
     @Test func nodeNames() throws {
         #expect(try nodeNumber("n1", maximum: 64) == 1)
         #expect(try nodeNumber("n64", maximum: 64) == 64)
@@ -86,6 +96,10 @@ struct ProcessIdentityTests {
         process.arguments = ["60"]
         try process.run()
         let identity = try #require(ProcessIdentity(of: process.processIdentifier))
+        // Until it has become another program it has the words of this one.
+        for _ in 0..<1000 where !ProcessIdentity.commandLine(of: process.processIdentifier, contains: "sleep") {
+            usleep(1000)
+        }
         #expect(ProcessIdentity.commandLine(of: process.processIdentifier, contains: "sleep"))
         identity.signal(SIGKILL)
         process.waitUntilExit()

@@ -131,13 +131,33 @@ extension LiveTests {
             }
         }
 
-        @Test(arguments: [("trap", "faultByTrap"), ("overflow", "faultByOverflow"), ("stack", "faultByStackOverflow")])
+        @Test(arguments: [
+            ("trap", "faultByTrap"), ("overflow", "faultByOverflow"), ("stack", "faultByStackOverflow"),
+            ("wild", "faultByWildAddress"),
+        ])
         func aFaultEndsTheRunAndNotTheNode(kind: String, function: String) async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 let outcome = try await cluster.plurix(["run", "fault", kind])
-                #expect(outcome.status != 0)
+                #expect(outcome.status == 70)
+                #expect(outcome.complaint.contains("n1"))
+                #expect(outcome.complaint.contains("address 0x40000000") == (kind == "wild"))
                 #expect(outcome.complaint.contains(function))
                 #expect(outcome.complaint.contains("Fault.swift:"))
+                let counter = try await cluster.run("counter", "10")
+                #expect(counter.result == .integer(20))
+            }
+        }
+
+        @Test func aTransactionThatIsTooLargeIsTheInputsFault() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                // 47 MiB of writes in a node of 64 MiB.
+                let outcome = try await cluster.plurix(["run", "hog", "12000"])
+                #expect(outcome.status == 65)
+                #expect(outcome.complaint.contains("transactionTooLarge"))
+                #expect(outcome.complaint.contains("plurix up --memory MIB --name \(cluster.name)"))
+                let more = try await cluster.plurix(["run", "hog", "100000"])
+                #expect(more.status == 65)
+                #expect(more.complaint.contains("--shared"))
                 let counter = try await cluster.run("counter", "10")
                 #expect(counter.result == .integer(20))
             }

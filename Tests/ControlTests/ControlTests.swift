@@ -26,7 +26,7 @@ struct ControlTests {
     private func withServer(_ body: (ControlClient) async throws -> Void) async throws {
         var server = ControlServer(path: path, logger: Logger(label: "test"))
         server.on(Echo.self) { $0 }
-        server.on(Refuse.self) { _ in throw Failure(.input, "no") }
+        server.on(Refuse.self) { _ in throw Failure(.input, "no", advice: "try another", at: "here") }
         server.on(Hang.self) { _ in
             try await Task.sleep(for: .seconds(60))
             return Done()
@@ -64,7 +64,7 @@ struct ControlTests {
     @Test func failuresCross() async throws {
         try await withServer { client in
             let failure = await #expect(throws: Failure.self) { try await client.send(Refuse()) }
-            #expect(failure == Failure(.input, "no"))
+            #expect(failure == Failure(.input, "no", advice: "try another", at: "here"))
         }
     }
 
@@ -106,6 +106,24 @@ struct RunDirectoryTests {
             try RunDirectory(name: "a", base: "/tmp/" + String(repeating: "x", count: 80))
         }
         #expect(failure?.kind == .input)
+    }
+
+    @Test func hintsNameTheCluster() throws {
+        #expect(try RunDirectory(name: "plurix", base: "/tmp/x").hint("status") == "plurix status")
+        #expect(try RunDirectory(name: "a", base: "/tmp/x").hint("logs n1") == "plurix logs n1 --name a")
+    }
+
+    @Test func aFileIsReplacedOrNot() throws {
+        let path = "/tmp/plurix-file-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { unlink(path) }
+        for text in ["a longer one", "short", ""] {
+            try RunDirectory.replace(path, with: Data(text.utf8))
+            #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+        }
+        let failure = #expect(throws: Failure.self) { try RunDirectory.replace(path + "/x", with: Data()) }
+        #expect(failure?.kind == .unavailable)
+        #expect(failure?.place == path + "/x")
+        #expect(RunDirectory.unwritable("/a/b", ENOSPC).description.hasSuffix("make room on the file system of /a"))
     }
 
     @Test func oneHolderOfALock() throws {

@@ -1,3 +1,4 @@
+import Glibc
 import Logging
 import Protocol
 import Testing
@@ -6,9 +7,9 @@ import Wire
 @testable import PageServer
 
 @Suite struct NoticeBoardTests {
-    private func board() -> NoticeBoard {
+    private func board(_ file: String? = nil) -> NoticeBoard {
         let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
-        return NoticeBoard(build: BuildIdentifier(low: 1, high: 2), logger: quiet)
+        return NoticeBoard(build: BuildIdentifier(low: 1, high: 2), file: file, logger: quiet)
     }
 
     @Test func undoneCommitsAreNamed() {
@@ -40,5 +41,16 @@ import Wire
         #expect(notices.texts.last?.hasSuffix("notice 499") == true)
         for _ in 0..<1000 { notices.post(.unauthentic, now: 5) }
         #expect(notices.texts.filter { $0.contains("wrong cluster key?") }.count == 1)
+    }
+
+    @Test func theNextArbiterGoesOnWithThem() {
+        let file = "/tmp/plurix-notices-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { unlink(file) }
+        var first = board(file)
+        for number in 0..<(NoticeBoard.limit + 1) { first.post("notice \(number)") }
+        var second = board(file)
+        #expect(second.texts == first.texts)
+        second.post("and one more")
+        #expect(board(file).texts == second.texts)
     }
 }

@@ -235,14 +235,14 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
 
     @Test func aFullMemoryEndsTheJob() throws {
         let cluster = SimulatedCluster(pageCount: 128, nodes: 2)
-        let full = SimulatedCluster.Outcome.failed("the shared memory is full: use a larger --shared")
+        let full = SimulatedCluster.Outcome.failed("the shared memory is full")
         #expect(try cluster.run("hog", ["57"]) == full)
         #expect(try cluster.run("bank", ["--accounts", "1600"]) == full)
         #expect(try cluster.run("counter", ["1"]) == .finished, "the next job starts clean")
     }
 
     @Test func faultsHappen() async {
-        for kind in ["trap", "overflow", "access"] {
+        for kind in ["trap", "overflow", "access", "wild"] {
             #expect(throws: Never.self) { try ProgramEntry(Fault.self).check([Array(kind.utf8)]) }
         }
         await #expect(processExitsWith: .failure) { faultByTrap(0) }

@@ -4,17 +4,17 @@ import Kernel
 /// Goes wrong on purpose, so that tests see what becomes of a program that does.
 public struct Fault: Program {
     public static let name: StaticString = "fault"
-    public static let usage: StaticString = "trap|overflow|stack|access"
+    public static let usage: StaticString = "trap|overflow|stack|access|wild"
     public static let summary: StaticString = "goes wrong on purpose: ends with an epitaph"
 
     enum Kind: Int {
-        case trap, overflow, stack, access
+        case trap, overflow, stack, access, wild
     }
 
     let kind: Kind
 
     public init(_ arguments: inout Arguments) throws(ArgumentError) {
-        kind = Kind(rawValue: try arguments.choice("KIND", "trap", "overflow", "stack", "access")) ?? .trap
+        kind = Kind(rawValue: try arguments.choice("KIND", "trap", "overflow", "stack", "access", "wild")) ?? .trap
     }
 
     public func step(_ context: Context) throws(HeapError) -> Step {
@@ -26,6 +26,7 @@ public struct Fault: Program {
         case .overflow: context.memory[context.own()] = faultByOverflow(zero)
         case .stack: context.memory[context.own()] = faultByStackOverflow(zero)
         case .access: context.memory[context.own()] = faultByAccess(context.memory)
+        case .wild: context.memory[context.own()] = faultByWildAddress()
         }
         return .done
     }
@@ -60,4 +61,10 @@ func faultByStackOverflow(_ depth: UInt64) -> UInt64 {
 @inline(never)
 func faultByAccess(_ memory: SharedMemory) -> UInt64 {
     memory[Shared(SharedAddress(memory.byteCount))]
+}
+
+/// Reads where shared code will lie and nothing is mapped: an address that is nobody's, as a lost pointer has.
+@inline(never)
+func faultByWildAddress() -> UInt64 {
+    SharedMemory(base: 0x4000_0000, pageCount: 1)[Shared(SharedAddress(0))]
 }

@@ -1,0 +1,56 @@
+import Foundation
+
+/// Writing the small files of a run directory, and what is said where that is not possible.
+extension RunDirectory {
+    /// Replaces what a file holds, all at once; mode 0600.
+    ///
+    /// - Throws: `.unavailable` with the system's reason; the file is then as it was.
+    public static func replace(_ path: String, with data: Data) throws(Failure) {
+        let new = "\(path).\(getpid()).new"
+        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw unwritable(path) }
+        defer {
+            close(file)
+            // Nothing is left of it after the rename.
+            unlink(new)
+        }
+        try write(data, to: file, path)
+        guard rename(new, path) == 0 else { throw unwritable(path) }
+    }
+
+    static func write(_ data: Data, to file: Int32, _ path: String) throws(Failure) {
+        var rest = data[...]
+        while !rest.isEmpty {
+            // Safe: the slice bounds what the system reads.
+            let count = rest.withUnsafeBytes { Foundation.write(file, $0.baseAddress, $0.count) }
+            if count < 0 && errno == EINTR { continue }
+            guard count > 0 else { throw unwritable(path) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    /// Whether the directory takes new bytes.
+    ///
+    /// - Throws: `.unavailable` with the system's reason when it does not.
+    public func checkWritable() throws(Failure) {
+        let trial = path + "/trial"
+        defer { unlink(trial) }
+        try Self.replace(trial, with: Data(count: Self.trialBytes))
+    }
+
+    /// More than the rest of a block that a log may still grow into.
+    private static let trialBytes = 64 << 10
+
+    /// What is said of a file that cannot be written, by the system's error number.
+    public static func unwritable(_ path: String, _ code: Int32 = errno) -> Failure {
+        let place = (path as NSString).deletingLastPathComponent
+        let advice: String? =
+            switch code {
+            case ENOSPC, EDQUOT: "make room on the file system of \(place)"
+            case EROFS, EACCES, EPERM: "make \(place) writable for this user"
+            default: nil
+            }
+        return Failure(
+            .unavailable, "cannot write \(path): \(String(cString: strerror(code)))", advice: advice, at: path)
+    }
+}

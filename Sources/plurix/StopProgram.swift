@@ -1,0 +1,60 @@
+import ArgumentParser
+import Cluster
+import Control
+
+struct StopProgram: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stop", abstract: "Stop the program that runs, on all nodes; its plurix run ends with 69.")
+
+    @OptionGroup var common: CommonOptions
+
+    private struct Outcome: Encodable {
+        var cluster: String
+        /// Whether a program was stopped: false when none ran, or it was faster.
+        var stopped: Bool
+        var program: String?
+        var nodes: [String]
+    }
+
+    /// A stop is one transaction of any node, between two of its steps.
+    private static let patience = Duration.seconds(20)
+
+    func run() async throws {
+        let arbiter = try await common.cluster().arbiter()
+        guard let running = try await arbiter.sendPatiently(ArbiterStop()).stopped else {
+            return try report(Outcome(cluster: common.name, stopped: false, nodes: []))
+        }
+        let end = ContinuousClock.now + Self.patience
+        while true {
+            switch try await arbiter.sendPatiently(ArbiterJob(job: running.job)).state {
+            case .starting, .running, .saving: break
+            case .finished: return try report(running, isStopped: false)
+            case .failed: return try report(running, isStopped: true)
+            }
+            guard ContinuousClock.now < end else {
+                throw Failure(
+                    .timeout, "\(running.program) does not stop yet: a step that computes is not interrupted",
+                    advice: "wait until one of its nodes has ended its step, or end them with"
+                        + " \(try common.directory().hint("kill NODE"))")
+            }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+    }
+
+    private func report(_ running: RunningProgram, isStopped: Bool) throws {
+        try report(
+            Outcome(
+                cluster: common.name, stopped: isStopped, program: running.program,
+                nodes: running.nodes.map { "n\($0)" }))
+    }
+
+    private func report(_ outcome: Outcome) throws {
+        if common.json { return try Terminal.show(json: outcome) }
+        guard let program = outcome.program else {
+            return Terminal.show("no program runs on cluster \(outcome.cluster)")
+        }
+        Terminal.show(
+            outcome.stopped
+                ? "\(program) is stopped on \(outcome.nodes.joined(separator: ", "))" : "\(program) had just finished")
+    }
+}

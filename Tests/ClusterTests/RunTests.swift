@@ -1,0 +1,97 @@
+import Control
+import Foundation
+import Testing
+
+extension LiveTests {
+    /// Runs that do not simply come to their end, and what the user is told of them.
+    @Suite(.serialized) struct RunTests {
+        /// More additions than anybody waits for.
+        private static let endless = "1000000000"
+
+        @Test func aProgramIsStoppedOnAllNodes() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                async let run = cluster.plurix(["run", "counter", Self.endless])
+                let status = try await cluster.wait { $0.running != nil }
+                #expect(status.running?.program == "counter")
+                #expect(status.running?.nodes == ["n1", "n2"])
+                let busy = try await cluster.plurix(["run", "counter", "1"])
+                #expect(busy.status == 69)
+                #expect(busy.complaint.contains("plurix stop --name \(cluster.name)"))
+                #expect(try await cluster.plurix("stop") == "counter is stopped on n1, n2\n")
+                let outcome = try await run
+                #expect(outcome.status == 69)
+                #expect(outcome.complaint.contains("counter was stopped"))
+                let again: JSONValue = try await cluster.plurix(["stop", "--json"]).decoded()
+                #expect(again["stopped"] == .boolean(false))
+                #expect(try await cluster.run("counter", "10").result == .integer(20))
+            }
+        }
+
+        @Test func aRunHasALimitAndNamesWhoIsLate() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let short = try await cluster.plurix(["run", "counter", Self.endless, "--timeout", "1"])
+                #expect(short.status == 75)
+                #expect(short.complaint.contains("n1, n2 work"))
+                #expect(try await cluster.run("counter", "10").result == .integer(20))
+                // A machine that stands still and nobody knows why.
+                let machine = try #require(try await cluster.status().nodes.last?.processIdentifier)
+                async let late = cluster.plurix(["run", "counter", Self.endless, "--timeout", "8"])
+                _ = try await cluster.wait { $0.running != nil }
+                kill(machine, SIGSTOP)
+                let outcome = try await late
+                kill(machine, SIGCONT)
+                #expect(outcome.status == 75)
+                #expect(outcome.complaint.contains("within 8 s"))
+                #expect(outcome.complaint.contains("n2 is silent for"))
+                // Said while it ran, and at its end.
+                #expect(outcome.complaint.split(separator: "\n").count >= 2, "\(outcome.complaint)")
+            }
+        }
+
+        @Test func whoTakesNoPartIsNamed() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                try await cluster.plurix("pause", "n2")
+                let outcome = try await cluster.plurix(["run", "counter", "10"])
+                #expect(outcome.status == 0)
+                #expect(outcome.output == "20\n")
+                #expect(outcome.complaint.contains("n2 is paused and takes no part"))
+                #expect(outcome.complaint.contains("2 of 3 nodes"))
+                let report: JSONValue = try await cluster.plurix(["run", "--json", "counter", "10"]).decoded()
+                #expect(report["absent"] == .array([.object(["name": .string("n2"), "state": .string("paused")])]))
+                let many = try await cluster.plurix(["run", "counter", "10", "--nodes", "3"])
+                #expect(many.status == 64)
+            }
+        }
+
+        @Test func longOutputIsShownInPart() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let text = try await cluster.plurix("run", "register")
+                #expect(text.split(separator: "\n").count < 40)
+                #expect(text.contains("(380 more lines; all with --json)"))
+                let outcome = try await cluster.plurix(["run", "--json", "register"])
+                #expect(outcome.complaint.isEmpty)
+                let report: JSONValue = try outcome.decoded()
+                var count = 0
+                if case .array(let lines) = report["output"] { count = lines.count }
+                #expect(count == 400)
+            }
+        }
+
+        @Test func errorsAreJSON() async throws {
+            try await LiveCluster.withNone { cluster in
+                for (arguments, code) in [
+                    (["run", "nope"], 65), (["status"], 69), (["up", "--nodes", "0"], 64), (["frob"], 64),
+                    (["run", "wordcount", "/nowhere"], 65), (["kill", "x1"], 64),
+                    (["up", "--connect", "qemu:///system"], 69),
+                ] {
+                    let outcome = try await cluster.plurix(arguments + ["--json"])
+                    #expect(outcome.status == Int32(code))
+                    #expect(outcome.output.isEmpty)
+                    let error = try JSONDecoder().decode(JSONValue.self, from: Data(outcome.complaint.utf8))
+                    #expect(error["exitCode"] == .integer(Int64(code)))
+                    for member in ["error", "where", "advice"] { #expect(error[member] != nil, "\(arguments)") }
+                }
+            }
+        }
+    }
+}

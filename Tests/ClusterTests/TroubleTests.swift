@@ -1,0 +1,117 @@
+import Control
+import Foundation
+import Testing
+
+extension LiveTests {
+    /// What becomes of a cluster whose supervisor or disk fails, and what the user is told.
+    @Suite(.serialized) struct TroubleTests {
+        @Test func aMachineThatWasNotWrittenDownIsAdopted() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await killSupervisor(cluster)
+                // As it is when the supervisor dies between the machine's start and its record.
+                let file = URL(filePath: cluster.directory + "/nodes.json")
+                let records = try JSONDecoder().decode([JSONValue].self, from: Data(contentsOf: file))
+                try JSONEncoder().encode(records.filter { $0["number"] != .integer(2) }).write(to: file)
+                let status = try await cluster.status()
+                #expect(status.nodes.map(\.name) == ["n1", "n2"])
+                #expect(status.nodes.allSatisfy { $0.state == "joined" && $0.processIdentifier != nil })
+                #expect(try await cluster.run("counter", "10").result == .integer(20))
+                // Even where nobody adopts it, down removes it.
+                try await killSupervisor(cluster)
+                try Data("[]".utf8).write(to: file)
+                try await cluster.plurix("down")
+                #expect(try cluster.processes().isEmpty)
+            }
+        }
+
+        private func killSupervisor(_ cluster: LiveCluster) async throws {
+            kill(try #require(try await cluster.status().processes.supervisor), SIGKILL)
+        }
+
+        @Test func aSupervisorMayDieWhileItIsAsked() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                // A question is asked again; what was to be done may have been done.
+                let asked = try await dying(cluster, ["status", "--json"])
+                #expect(asked.status == 0)
+                let told = try await dying(cluster, ["kill", "n2"])
+                #expect(told.status == 69)
+                #expect(told.complaint.contains("supervisor was killed"))
+                #expect(told.complaint.contains("plurix status --name"))
+                #expect(try await cluster.status().nodes.map(\.state) == ["joined", "joined"])
+            }
+        }
+
+        /// Runs a command whose supervisor takes its request and is killed.
+        private func dying(_ cluster: LiveCluster, _ arguments: [String]) async throws -> Harness.Outcome {
+            let supervisor = try #require(try await cluster.status().processes.supervisor)
+            kill(supervisor, SIGSTOP)
+            async let outcome = cluster.plurix(arguments)
+            try await Task.sleep(for: .seconds(1))
+            kill(supervisor, SIGKILL)
+            return try await outcome
+        }
+
+        @Test func noticesOutliveTheArbiter() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let before = try await cluster.status()
+                #expect(before.notices.count >= 2)
+                kill(try #require(before.processes.arbiter), SIGKILL)
+                let after = try await cluster.wait { status in
+                    status.trouble == nil && status.processes.arbiter.map { $0 != before.processes.arbiter } == true
+                }
+                #expect(after.notices.prefix(before.notices.count) == before.notices[...])
+            }
+        }
+    }
+
+    /// A file system of its own for a cluster, so that it can be filled.
+    @Suite(.enabled(if: getuid() == 0, "mounts a file system, which needs root")) struct FullDiskTests {
+        @Test func aFullDiskIsNamedAndSurvived() async throws {
+            try await LiveCluster.withNone { cluster in
+                let mount = try await Harness.run(
+                    "/bin/mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", cluster.base])
+                try #require(mount.status == 0, "\(mount.complaint)")
+                let outcome: Result<Void, any Error>
+                do { outcome = .success(try await fillAndEmpty(cluster)) } catch { outcome = .failure(error) }
+                _ = try await cluster.plurix(["down"])
+                #expect(try await Harness.run("/bin/umount", [cluster.base]).status == 0)
+                try outcome.get()
+            }
+        }
+
+        private func fillAndEmpty(_ cluster: LiveCluster) async throws {
+            let full = cluster.base + "/full"
+            fill(full)
+            let up = try await cluster.plurix(["up", "--nodes", "1"])
+            #expect(up.status == 69)
+            #expect(up.complaint.contains("make room"))
+            #expect(!FileManager.default.fileExists(atPath: cluster.directory))
+            unlink(full)
+            try await cluster.plurix("up", "--nodes", "2")
+            async let run = cluster.plurix(["run", "counter", "20000"])
+            _ = try await cluster.wait { $0.running != nil }
+            fill(full)
+            let status = try await cluster.wait { $0.trouble != nil }
+            #expect(status.trouble?.contains("No space left on device") == true)
+            #expect(status.trouble?.contains("make room") == true)
+            let add = try await cluster.plurix(["add"])
+            #expect(add.status == 69)
+            #expect(add.complaint.contains("make room"))
+            // Long enough for the run to say what it waits for.
+            try await Task.sleep(for: .seconds(4))
+            unlink(full)
+            let outcome = try await run
+            #expect(outcome.status == 0)
+            #expect(outcome.output.contains("40000"))
+            #expect(outcome.complaint.contains("No space left on device"))
+            #expect(try await cluster.status().trouble == nil)
+        }
+
+        private func fill(_ path: String) {
+            let file = open(path, O_WRONLY | O_CREAT, 0o600)
+            let zeros = [UInt8](repeating: 0, count: 4096)
+            while write(file, zeros, zeros.count) > 0 {}
+            close(file)
+        }
+    }
+}
