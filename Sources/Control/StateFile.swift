@@ -6,8 +6,9 @@ extension RunDirectory {
     ///
     /// - Throws: `.unavailable` with the system's reason; the file is then as it was.
     public static func replace(_ path: String, with data: Data) throws(Failure) {
-        let new = "\(path).\(getpid()).new"
-        let file = open(new, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        // Requests are answered side by side, so two may be at it.
+        let new = "\(path).\(UInt64.random(in: 0...UInt64.max)).new"
+        let file = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw unwritable(path) }
         defer {
             close(file)

@@ -120,6 +120,9 @@ struct RunDirectoryTests {
             try RunDirectory.replace(path, with: Data(text.utf8))
             #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
         }
+        DispatchQueue.concurrentPerform(iterations: 100) { number in
+            #expect(throws: Never.self) { try RunDirectory.replace(path, with: Data("\(number)".utf8)) }
+        }
         let failure = #expect(throws: Failure.self) { try RunDirectory.replace(path + "/x", with: Data()) }
         #expect(failure?.kind == .unavailable)
         #expect(failure?.place == path + "/x")
