@@ -18,6 +18,13 @@ struct Polling: Sendable {
     }
 
     var isComplete: Bool { expected & ~answered == 0 }
+
+    /// When it goes on without being answered. With all answers in, or no patience left for more, only records are
+    /// waited for.
+    var deadline: UInt64 {
+        guard !isComplete else { return recordsUntil ?? resendAt }
+        return min(resendAt, max(graceEnd, recordsUntil ?? 0))
+    }
 }
 
 extension Arbiter {

@@ -4,7 +4,7 @@ extension Arbiter {
     /// When `tick` wants to be called, at the latest.
     public var deadline: UInt64 {
         var next = min(heartbeatAt, gap.deadline, openAgainAt)
-        if let polling { next = min(next, polling.resendAt, polling.graceEnd, polling.recordsUntil ?? .max) }
+        if let polling { next = min(next, polling.deadline) }
         if polling == nil {
             if let saving {
                 for need in saving.needs.prefix(saving.begun) where need.state == .asked {

@@ -116,7 +116,8 @@ extension NodeCore {
     }
 
     private mutating func countUndone(after cutoff: GlobalTime) {
-        var counter = cutoff.counter + 1
+        // The log has no more than these, and an arbiter's word of where the node stands may be any number.
+        var counter = max(cutoff.counter, applied.counter - min(applied.counter, UInt64(log.capacity))) + 1
         while counter <= applied.counter {
             if let entry = log.entry(counter), entry.committer == station,
                 entry.committerIncarnation == endpoint.incarnation {

@@ -85,6 +85,8 @@ extension NodeCore {
         let incarnation = endpoint.incarnation(of: target)
         guard target != station, incarnation > 0 else { return considerGrant(now, &world) }
         token.isHeld = false
+        // The numbers have run out: the token is given up, and begins anew with the epoch that opens for want of it.
+        guard token.number < .max else { return }
         token.number += 1
         token.holder = target
         let grant = Token.Grant(number: token.number, target: target, targetIncarnation: incarnation,

@@ -135,11 +135,15 @@ public struct Open: Message {
                         count: frame.load(UInt16.self, at: Payload.at(14)))
         guard open.count >= 1, Int(open.count) <= Limits.maximumChain, Payload.count(frame) == open.byteCount
         else { return nil }
-        for place in 1..<max(1, Int(open.count)) {
-            guard record(at: place, of: frame).epoch < record(at: place - 1, of: frame).epoch else { return nil }
+        for place in 0..<Int(open.count) {
+            let record = record(at: place, of: frame)
+            // An epoch opens at a commit of an earlier one; only later ones stand before it.
+            guard record.opened.epoch < record.epoch,
+                place == 0 || record.epoch < Self.record(at: place - 1, of: frame).epoch
+            else { return nil }
         }
-        guard record(at: 0, of: frame).epoch <= Limits.maximumEpoch else { return nil }
-        return open
+        let epoch = record(at: 0, of: frame).epoch
+        return epoch <= Limits.maximumEpoch && open.saved.epoch <= epoch ? open : nil
     }
 
     public static func store(_ record: EpochRecord, at place: Int, into frame: inout MutableRawSpan) {

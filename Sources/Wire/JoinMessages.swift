@@ -128,7 +128,7 @@ public struct JoinAccept: Message {
         guard Payload.count(frame) == 48, frame.load(UInt8.self, at: Payload.at(41)) <= 1,
             frame.load(UInt32.self, at: Payload.at(12)) <= Limits.maximumEpoch
         else { return nil }
-        return JoinAccept(
+        let accept = JoinAccept(
             nonce: frame.load(UInt64.self, at: Payload.at(0)), incarnation: frame.load(UInt32.self, at: Payload.at(8)),
             epoch: frame.load(UInt32.self, at: Payload.at(12)),
             applied: GlobalTime(raw: frame.load(UInt64.self, at: Payload.at(16))),
@@ -137,6 +137,7 @@ public struct JoinAccept: Message {
             tokenHolder: Station(frame.load(UInt8.self, at: Payload.at(40))),
             tokenNumber: frame.load(UInt32.self, at: Payload.at(36)),
             isPrimary: frame.load(UInt8.self, at: Payload.at(41)) == 1)
+        return accept.saved <= accept.applied && accept.applied.epoch <= accept.epoch ? accept : nil
     }
 }
 

@@ -103,6 +103,25 @@ struct CommitLogTests {
         #expect(pages(log, 2)?.count == 100)
     }
 
+    // A digest of zero passed for none at all, and any two pieces for one commit.
+    @Test func piecesOfALargeRecordNeedADigest() {
+        let piece = RecordPiece(
+            time: GlobalTime(epoch: 1, counter: 1), digest: 0, tokenNumber: 1, committer: committer,
+            committerIncarnation: 9, index: 0, count: 2, total: 321, pages: 320)
+        var log = CommitLog(entries: 64, words: 1024)
+        for index in 0..<2 as Range<UInt8> {
+            var part = piece
+            part.index = index
+            part.pages = index == 0 ? 320 : 1
+            var frame = [UInt8](repeating: 0, count: Limits.headerBytes + part.byteCount)
+            var span = frame.mutableSpan
+            var raw = span.mutableBytes
+            part.emit(into: &raw, at: Limits.headerBytes)
+            #expect(insert(frame, into: &log) == (index == 0))
+        }
+        #expect(log.entry(1) == nil)
+    }
+
     @Test func undoneRecordsAreGone() {
         var log = CommitLog(entries: 64, words: 1024)
         for counter in 1...5 as ClosedRange<UInt64> { append(counter, [1], to: &log) }

@@ -49,6 +49,28 @@ struct MessageTests {
     }
 }
 
+/// Times that contradict their epoch, which no sound arbiter sends.
+struct ImpossibleTimeTests {
+    private func time(_ epoch: UInt32) -> GlobalTime { GlobalTime(epoch: epoch, counter: 1) }
+
+    @Test(arguments: [(UInt32(2), UInt32(0), true), (3, 0, false), (1, 2, false)])
+    func aNodeIsLetInAtATimeOfItsEpochThatIsSavedNoFurther(applied: UInt32, saved: UInt32, isSound: Bool) {
+        let accept = JoinAccept(
+            nonce: 1, incarnation: 1, epoch: 2, applied: time(applied), saved: saved == 0 ? .zero : time(saved),
+            sharedPages: 1, tokenHolder: .nobody, tokenNumber: 0, isPrimary: false)
+        #expect((Sample(accept).again(Sample(accept).frame()) != nil) == isSound)
+    }
+
+    @Test(arguments: [(UInt32(2), UInt32(2), true), (3, 2, false), (2, 4, false)])
+    func anEpochOpensAtACommitOfAnEarlierOne(opened: UInt32, saved: UInt32, isSound: Bool) {
+        let open = Open(saved: time(saved), grantee: .nobody, granteeIncarnation: 0, count: 1)
+        var record: [UInt8] = [3, 0, 0, 0]
+        for shift in 0..<8 { record.append(UInt8(truncatingIfNeeded: time(opened).raw >> UInt64(8 * shift))) }
+        let sample = Sample(open, behind: record)
+        #expect((sample.again(sample.frame()) != nil) == isSound)
+    }
+}
+
 struct FrameHeaderTests {
     private let frame = Sample.all[5].frame()
 
