@@ -9,12 +9,15 @@ public struct NodeReadings {
     public var pagesFetched: UInt64
     /// Time since the node started; of its own clock, which may stand still while the guest is paused.
     public var nanoseconds: UInt64
+    /// The memory has all that had left the cluster when the step before asked for that (`Step.strictly`).
+    public var isStrict: Bool
 
-    public init(commits: UInt64, aborts: UInt64, pagesFetched: UInt64, nanoseconds: UInt64) {
+    public init(commits: UInt64, aborts: UInt64, pagesFetched: UInt64, nanoseconds: UInt64, isStrict: Bool = false) {
         self.commits = commits
         self.aborts = aborts
         self.pagesFetched = pagesFetched
         self.nanoseconds = nanoseconds
+        self.isStrict = isStrict
     }
 }
 
@@ -27,6 +30,9 @@ public struct Context {
     public let node: UInt32
     /// How often this step has abandoned itself so far. Conflicts with other nodes do not count.
     public let attempt: UInt64
+    /// Whether this step reads at or after everything that had left the cluster when `Step.strictly` was answered.
+    /// Without it a step reads one consistent state that may be a little old (rule P2 of the specification).
+    public var isStrict: Bool { readings.isStrict }
     /// What the node counted since it started.
     public let readings: NodeReadings
 

@@ -8,6 +8,8 @@ public enum StepOutcome: Equatable {
     case wait
     /// Undo, and run the step again with the next `attempt`.
     case abandon
+    /// Undo, make a strict read, and run the step again.
+    case strictly
     /// Undo, and call `recordFailure` with this reason in a transaction of its own.
     case failed(StaticName)
 }
@@ -147,6 +149,7 @@ public enum JobRunner<Programs: ProgramSet> {
         case .again: return .again
         case .wait: return .wait
         case .abandon: return .abandon
+        case .strictly: return .strictly
         case .failed(let reason): return .failed(reason)
         case .done:
             done()

@@ -10,6 +10,9 @@ public enum Step: Equatable {
     case wait
     /// Undo this step and call it again, with the next `attempt`.
     case abandon
+    /// Undo this step, ask the arbiter how far the memory is (2 frames), and call the step again when this node is as
+    /// far: `Context.isStrict` is true then.
+    case strictly
     /// Undo this step and end the job, with a reason that the user sees.
     case failed(StaticName)
 }

@@ -71,7 +71,8 @@ extension Nucleus {
     /// The copy alone, which is part of a first write.
     private func measureCopy() {
         let samples = Samples(capacity: Self.rounds)
-        guard let source = world.memory.stage(), let target = world.memory.stage() else { return }
+        guard let source = world.memory.stage(for: Self.firstPage),
+            let target = world.memory.stage(for: Self.firstPage) else { return }
         for _ in 0..<Self.rounds {
             let start = Machine.timestamp()
             DirectMapHardware().copy(source, to: target)

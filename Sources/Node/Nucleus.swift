@@ -19,6 +19,8 @@ final class Nucleus {
     /// What the running program does, and what came of it.
     var body = ProgramBody.step
     var outcome = StepOutcome.wait
+    /// The next step reads strictly.
+    var isStrict = false
     var commandError: CommandError? = nil
     var failure = JobFailure("no failure")
     /// What the running program is told of its node.
@@ -54,7 +56,7 @@ final class Nucleus {
     /// Takes the readings that a program is told, before it is entered: the clock belongs to the nucleus.
     func takeReadings(now: UInt64) {
         readings = NodeReadings(commits: stepCommits, aborts: core.counters.aborts,
-                                pagesFetched: core.counters.pagesFetched, nanoseconds: now)
+                                pagesFetched: core.counters.pagesFetched, nanoseconds: now, isStrict: isStrict)
     }
 }
 

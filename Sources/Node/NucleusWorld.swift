@@ -48,7 +48,7 @@ struct NucleusWorld: NodeWorld, ~Copyable {
         memory.doom()
     }
 
-    mutating func stage() -> FrameHandle? { memory.stage().map(Self.handle) }
+    mutating func stage(for page: PageNumber) -> FrameHandle? { memory.stage(for: Int(page.index)).map(Self.handle) }
 
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
         memory.fill(Self.frame(handle), at: offset, bytes, from: start, count: count)

@@ -101,21 +101,31 @@ extension Nucleus {
         case .committed:
             attempt = 0
             stepCommits += 1
+            isStrict = false
             if outcome == .wait { sleepUntilChange() }
         case .undone:
-            if case .failed(let reason) = outcome {
+            switch outcome {
+            case .failed(let reason):
                 failure = JobFailure(reason)
                 endPart()
-            } else {
-                attempt += 1
+            case .strictly: readStrictly()
+            case .again, .wait, .abandon: attempt += 1
             }
         case .trapped:
             endPart()
         }
     }
 
+    /// Lets the node catch up with all that had left the cluster by now [P2].
+    private func readStrictly() {
+        core.askStrict(now: Machine.nanoseconds(), &world)
+        wait { core.isStrict || core.phase != .member }
+        isStrict = core.isStrict
+    }
+
     private func endPart() {
         attempt = 0
+        isStrict = false
         _ = run(.recordFailure)
     }
 

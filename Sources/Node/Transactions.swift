@@ -61,7 +61,7 @@ extension Nucleus {
     private func isGivenUp(_ outcome: StepOutcome) -> Bool {
         switch outcome {
         case .again, .wait: false
-        case .abandon, .failed: true
+        case .abandon, .strictly, .failed: true
         }
     }
 

@@ -141,8 +141,12 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
 
     // MARK: Copies
 
-    /// A frame for a page that is arriving.
-    public mutating func stage() -> UInt64? { frames.take() }
+    /// A frame for a page that is arriving. Its table is made now, so that `install` cannot find too little memory.
+    public mutating func stage(for page: Int) -> UInt64? {
+        guard window.prepare(page, &frames) else { return nil }
+        return frames.take()
+    }
+
     public mutating func discard(_ frame: UInt64) { frames.give(frame) }
 
     public func fill(_ frame: UInt64, at offset: Int, _ bytes: RawSpan, from start: Int, count: Int) {
@@ -153,7 +157,7 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
 
     /// Makes a frame the read-only copy of a page.
     public mutating func install(_ frame: UInt64, as page: Int) {
-        guard window.prepare(page, &frames) else { preconditionFailure("a faulting page has a table") }
+        guard window.prepare(page, &frames) else { preconditionFailure("a staged page has a table") }
         precondition(!window.entry(page).isPresent, "a page has one frame")
         window.set(page, .data(frame, isWritable: false, isAccessed: false))
         residentCount += 1

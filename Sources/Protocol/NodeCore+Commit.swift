@@ -171,6 +171,13 @@ extension NodeCore {
         send(StrictRead(nonce: strict.nonce), to: .arbiter, &world)
     }
 
+    /// The answer may name a commit that was undone since: what has not been reached by now is asked for anew.
+    mutating func askStrictAgain() {
+        guard strict.nonce != 0, !isStrict else { return }
+        strict.time = nil
+        strict.deadline = 0
+    }
+
     /// Whether the node has caught up with the answer: what it reads now is strict.
     public var isStrict: Bool {
         guard let time = strict.time else { return false }

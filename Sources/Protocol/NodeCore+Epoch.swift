@@ -112,6 +112,7 @@ extension NodeCore {
         token.isWanted = wanted
         transaction.isCommitting = false
         gap = CatchUp()
+        askStrictAgain()
         world.record(.epochOpened(epoch: record.epoch, at: record.opened))
     }
 

@@ -110,7 +110,7 @@ extension NodeCore {
         guard let slot = fetches.firstIndex(where: {
             $0.state == .asked && $0.page == reply.page && $0.question.isAnswered(by: reply.nonce)
         }) else { return true }
-        guard let handle = fetches[slot].handle ?? world.stage() else { return true }
+        guard let handle = fetches[slot].handle ?? world.stage(for: fetches[slot].page) else { return true }
         fetches[slot].handle = handle
         guard fetches[slot].pieces.take(reply) != .unwanted else { return true }
         if reply.length == 0 { world.clear(handle, at: 0, count: Limits.pageBytes) }

@@ -42,8 +42,9 @@ public protocol NodeWorld: ~Copyable {
     /// Makes the whole shared memory unreachable for the running transaction, at once (opacity).
     mutating func doom()
 
-    /// A frame for an arriving page; nil when memory is short (the page is then asked for again later).
-    mutating func stage() -> FrameHandle?
+    /// A frame for a page that is arriving, and whatever its installation will need; nil when memory is short (the page
+    /// is then asked for again later).
+    mutating func stage(for page: PageNumber) -> FrameHandle?
     /// Copies `count` bytes of `bytes` from `start` on to `offset` of a staged frame.
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int)
     /// Clears `count` bytes of a staged frame.

@@ -54,7 +54,7 @@ struct NodeMemory: NodeWorld {
 
     mutating func doom() { isUnreachable = true }
 
-    mutating func stage() -> FrameHandle? { isShort ? nil : frames.take() }
+    mutating func stage(for page: PageNumber) -> FrameHandle? { isShort ? nil : frames.take() }
 
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
         frames.fill(handle, at: offset, with: bytes, from: start, count: count)

@@ -22,6 +22,8 @@ final class SimulatedNode {
     private var runningStep: RunningStep?
     private var nextAt: UInt64 = 0
     private var isHeapKnown = false
+    /// What had been saved when the node asked for a strict read that its next step is to make.
+    private var strictFloor: GlobalTime?
     /// Commit times whose output waits for their being saved [P1].
     private var outputs: [GlobalTime] = []
     private(set) var commits = 0
@@ -70,6 +72,7 @@ final class SimulatedNode {
         runningStep = nil
         nextAt = now
         isHeapKnown = false
+        strictFloor = nil
         outputs = []
         ring = []
         pausedUntil = 0
@@ -104,7 +107,7 @@ final class SimulatedNode {
     }
 
     private func advance(_ now: UInt64, _ checker: Checker) -> Bool {
-        guard let current = runningStep else { return begin(now) }
+        guard let current = runningStep else { return begin(now, checker) }
         guard current.resumeAt <= now else { return false }
         if core.isDoomed {
             abort(now, checker)
@@ -122,12 +125,12 @@ final class SimulatedNode {
         return current.step == nil ? plan(now) : write(now, checker)
     }
 
-    private func begin(_ now: UInt64) -> Bool {
+    private func begin(_ now: UInt64, _ checker: Checker) -> Bool {
         guard mayBegin else {
             core.idle(now: clock(now), &memory)
             return false
         }
-        guard nextAt <= now, core.begin(now: clock(now), &memory) else { return false }
+        guard nextAt <= now, mayRead(now, checker), core.begin(now: clock(now), &memory) else { return false }
         memory.finish()
         var next = RunningStep(step: nil, pages: [Layout.control(station)], begun: now, resumeAt: now)
         if !isHeapKnown {
@@ -139,6 +142,15 @@ final class SimulatedNode {
         runningStep = next
         stampBase &+= 1 << 12
         return true
+    }
+
+    /// Now and then a step reads strictly: it waits until the node has all that had left the cluster [P2].
+    private func mayRead(_ now: UInt64, _ checker: Checker) -> Bool {
+        if strictFloor != nil { return core.isStrict }
+        guard random.chance(20) else { return true }
+        strictFloor = checker.newestSaved
+        core.askStrict(now: clock(now), &memory)
+        return false
     }
 
     private func read(_ page: PageNumber, _ now: UInt64, _ checker: Checker) -> Bool {
@@ -209,6 +221,11 @@ final class SimulatedNode {
             abort(now, checker)
             return false
         case .committed(let time):
+            if let floor = strictFloor, time < floor {
+                checker.fail("n\(station.number) read strictly at \(checker.describe(time.raw)), though "
+                    + "\(checker.describe(floor.raw)) was saved before")
+            }
+            strictFloor = nil
             if current.writes.isEmpty {
                 checker.checkReads(current.reads, at: time.raw, "reader n\(station.number)")
             } else {
@@ -235,7 +252,8 @@ final class SimulatedNode {
         core.abort(isConflict: true)
         aborts += 1
         runningStep = nil
-        nextAt = now + random.between(1_000, 20_000) * UInt64(min(core.losses, 8))
+        // As in the image there is no other back-off than the queue for the token, after a few losses.
+        nextAt = now + random.between(1_000, 20_000)
     }
 
     // MARK: What the core has told

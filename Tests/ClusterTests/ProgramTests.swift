@@ -29,6 +29,8 @@ extension LiveTests {
             #expect(bank.result["sum"] == bank.result["expectedSum"])
             let register = try await cluster.run("register")
             #expect(register.nodes == nodes)
+            let strict = try await cluster.run("register", "--strict", "--transactions", "50")
+            #expect(strict.result["writes"] == .integer(Int64(50 * nodes)))
             // The command itself compares the checksum with the host's.
             let matmul = try await cluster.run("matmul", "40")
             #expect(matmul.result["size"] == .integer(40))

@@ -97,7 +97,7 @@ final class BufferWorld: NodeWorld {
 
     func isAccessed(_ page: PageNumber) -> Bool { isRunning }
     func doom() {}
-    func stage() -> FrameHandle? { keep([UInt8](repeating: 0, count: Limits.pageBytes)) }
+    func stage(for page: PageNumber) -> FrameHandle? { keep([UInt8](repeating: 0, count: Limits.pageBytes)) }
 
     func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
         frames[handle.number]!.withUnsafeMutableBytes { frame in

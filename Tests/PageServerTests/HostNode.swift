@@ -143,6 +143,7 @@ final class HostNode: @unchecked Sendable {
         switch afterCommit {
         case .again, .wait: return false
         case .abandon: attempt += 1
+        case .strictly: core.askStrict(now: now(), &world)
         case .failed(let reason):
             world.beginStep()
             JobRunner<ProgramTable>.recordFailure(

@@ -18,7 +18,7 @@ import Testing
     /// Brings a page whose first word is `value`, as an arriving reply would.
     func install(_ value: UInt64, as page: Int, _ processor: FakeProcessor,
                  _ memory: inout TransactionalMemory<FakeProcessor>) throws {
-        let staged = memory.stage()
+        let staged = memory.stage(for: page)
         let frame = try #require(staged)
         processor.clear(frame)
         processor.store(frame, value)
@@ -138,10 +138,25 @@ import Testing
         #expect(memory.writeCount == memory.writeLimit)
     }
 
+    /// The last page of one table and the first of the next, asked for together, with a frame for each and no more.
+    @Test func whatIsStagedCanAlwaysBeInstalled() throws {
+        for frames in 4...8 {
+            var (_, memory) = machine(frames: frames)
+            var staged: [(page: Int, frame: UInt64)] = []
+            for page in [511, 512] {
+                if let frame = memory.stage(for: page) { staged.append((page, frame)) }
+            }
+            while let frame = memory.stage(for: 511) { _ = frame }
+            for (page, frame) in staged { memory.install(frame, as: page) }
+            let resident = memory.residentCount
+            #expect(resident == staged.count, "\(frames) frames")
+        }
+    }
+
     @Test func noFrameForAShadowChangesNothing() throws {
         var (processor, memory) = machine(frames: 6)
         try install(1, as: 0, processor, &memory)
-        while let frame = memory.stage() { _ = frame }
+        while let frame = memory.stage(for: 0) { _ = frame }
         memory.begin()
         let outcome = memory.fault(0, isWrite: true)
         #expect(outcome == .outOfFrames)

@@ -147,10 +147,11 @@ final class SimulatedCluster {
         let outcome = JobRunner<ProgramTable>.runStep(
             memory, node: number, attempt: node.attempt, readings: node.readings)
         let isDoomed = Int.random(in: 0..<abortInterval, using: &generator) == 0
+        node.readings.isStrict = outcome == .strictly && !isDoomed
         switch outcome {
-        case _ where isDoomed, .abandon:
+        case _ where isDoomed, .abandon, .strictly:
             undo(&node)
-            if !isDoomed { node.attempt += 1 }
+            if !isDoomed && outcome != .strictly { node.attempt += 1 }
         case .failed(let reason):
             undo(&node)
             JobRunner<ProgramTable>.recordFailure(

@@ -6,20 +6,23 @@ import Kernel
 ///
 /// A transaction reads two registers and writes one of them, with a value that no other transaction
 /// writes: node × 2^32 + its number on that node. It prints one line, "READ=VALUE WRITTEN:OLD>NEW".
-/// With OLD the checker knows the order of the versions of every register.
+/// With OLD the checker knows the order of the versions of every register. With `--strict` each transaction first makes
+/// sure that it reads all that had left the cluster when it began.
 public struct Register: Program {
     public static let name: StaticString = "register"
-    public static let usage: StaticString = "[--registers N] [--transactions N]"
+    public static let usage: StaticString = "[--registers N] [--transactions N] [--strict]"
     public static let summary: StaticString =
         "unique values into shared registers, and a history for checkers"
 
     let registerCount: UInt64
     /// Transactions of each node.
     let transactions: UInt64
+    let isStrict: Bool
 
     public init(_ arguments: inout Arguments) throws(ArgumentError) {
         registerCount = try arguments.option("--registers", default: 4, in: 2...64)
         transactions = try arguments.option("--transactions", default: 200, in: 1...1_000_000)
+        isStrict = arguments.flag("--strict")
     }
 
     public func prepare(_ context: Context) throws(HeapError) -> Step {
@@ -31,6 +34,7 @@ public struct Register: Program {
     }
 
     public func step(_ context: Context) throws(HeapError) -> Step {
+        guard !isStrict || context.isStrict else { return .strictly }
         let memory = context.memory, done = context.own(UInt64.self)
         let registers = memory[context.common(SharedArray<UInt64>.self)]
         let read = context.random(below: registerCount)
