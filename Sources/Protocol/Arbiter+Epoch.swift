@@ -197,19 +197,19 @@ extension Arbiter {
         return best
     }
 
-    /// Takes back what was committed after `time`.
+    /// Takes back what was committed after `time`. All records up to it are here, but of what came later some may be gone
+    /// from a log that was overrun: so every page goes back to the image first.
     private mutating func undo<World: ArbiterWorld & ~Copyable>(after time: GlobalTime, _ world: inout World) {
-        var counter = saved.counter + 1
-        while counter <= applied.counter, let entry = log.entry(counter) {
-            if entry.time > time { world.notify(.undone(entry.time, by: entry.committer)) }
-            for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
-                let index = Int(log.page(place, of: entry).index)
-                latest[index] = PageRecord()
-                latest[index].version = imageVersions[index]
-            }
+        var counter = time.counter + 1
+        while counter <= applied.counter {
+            if let entry = log.entry(counter) { world.notify(.undone(entry.time, by: entry.committer)) }
             counter += 1
         }
         log.removeAll(after: time)
+        for index in latest.indices where latest[index].version > imageVersions[index] {
+            latest[index] = PageRecord()
+            latest[index].version = imageVersions[index]
+        }
         counter = saved.counter + 1
         while counter <= time.counter, let entry = log.entry(counter) {
             for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
