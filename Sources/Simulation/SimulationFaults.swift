@@ -91,7 +91,7 @@ extension Simulation {
         let hasAll = nodes.indices.allSatisfy { nodes[$0].commits >= calmCommits[$0] + 3 }
         let isEnough = checker.commits.count >= Self.wantedCommits
         if !hasAll || !isEnough {
-            let isLate = now > scenario.calm + Scenario.recovery + scenario.slowness
+            let isLate = now > scenario.calm + Scenario.recovery + 10 * scenario.slowness
             if !hasAll && isLate {
                 for index in nodes.indices where nodes[index].commits < calmCommits[index] + 3 {
                     checker.fail("n\(index + 1) is stuck: \(state(of: nodes[index]))")

@@ -21,7 +21,7 @@ struct QuietWorld: NodeWorld, ArbiterWorld {
     func isAccessed(_ page: PageNumber) -> Bool { false }
     mutating func doom() {}
     mutating func stage(for page: PageNumber) -> FrameHandle? { FrameHandle(0) }
-    mutating func stage(for page: PageNumber) -> FrameHandle { FrameHandle(0) }
+    mutating func stage() -> FrameHandle { FrameHandle(0) }
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {}
     mutating func clear(_ handle: FrameHandle, at offset: Int, count: Int) {}
     mutating func install(_ handle: FrameHandle, as page: PageNumber) {}
