@@ -74,7 +74,9 @@ public struct AcceleratorProbe: Sendable {
             return Answer(accelerator: .tcg, reason: "a trial guest under KVM crawled: it did not end in \(Self.limit)")
         }
         guard process.terminationReason == .exit, process.terminationStatus == ProbeImage.exitStatus else {
-            return Answer(accelerator: .tcg, reason: "QEMU failed with KVM (status \(process.terminationStatus))")
+            return Answer(
+                accelerator: .tcg,
+                reason: "no KVM: a trial guest under it ended with status \(process.terminationStatus)")
         }
         return Answer(accelerator: .kvm, reason: "a trial guest ran under KVM at full speed")
     }

@@ -10,8 +10,10 @@ public final class Interruption: Sendable {
 
     private static let signals = [SIGINT, SIGTERM, SIGHUP]
 
-    /// From now on the signals are noted instead of ending the command.
+    /// From now on the signals are noted instead of ending the command. Nor does it end because nobody reads what it
+    /// says any more, as behind `| head`.
     public init() {
+        signal(SIGPIPE, SIG_IGN)
         sources = Self.signals.map { number in
             // As the rule for such sources is: the signal must not act by itself.
             signal(number, SIG_IGN)

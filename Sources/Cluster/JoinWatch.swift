@@ -40,7 +40,7 @@ public struct JoinWatch: Sendable {
                 let late = nodes.filter { $0.state != .joined }.map { "\($0.name) is \($0.state.rawValue)" }
                 throw Failure(
                     .timeout,
-                    "not all nodes joined within \(limit): \(late.joined(separator: ", "))",
+                    "not all nodes joined within \(limit.components.seconds) s: \(late.joined(separator: ", "))",
                     advice: "see \(hint("logs", nodes.first { $0.state != .joined }))",
                     at: nodes.first { $0.state != .joined }?.name)
             }

@@ -12,6 +12,10 @@ struct Logs: AsyncParsableCommand {
     @Flag(help: "Go on showing what is added, until interrupted or the cluster is removed.")
     var follow = false
 
+    func validate() throws {
+        guard !(follow && common.json) else { throw ValidationError("--follow has no end, so it is no --json") }
+    }
+
     private struct Console: Encodable {
         var node: String
         var text: String
@@ -25,7 +29,7 @@ struct Logs: AsyncParsableCommand {
                 .input, "there is no console of \(target.node)", advice: "see \(cluster.directory.hint("status"))",
                 at: target.node)
         }
-        if common.json && !follow {
+        if common.json {
             let text = String(decoding: try file.readToEnd() ?? Data(), as: UTF8.self)
             return try Terminal.show(json: Console(node: target.node, text: text))
         }

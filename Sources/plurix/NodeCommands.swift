@@ -35,10 +35,12 @@ struct Add: AsyncParsableCommand {
     @Argument(help: "The node's name.")
     var node: String?
 
-    @Option(help: ArgumentHelp("How long to wait for the node.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for the node, 1 to 3600.", valueName: "seconds"))
     var timeout = 60
 
     @OptionGroup var expert: ExpertOptions
+
+    func validate() throws { try check(timeout, in: Up.timeoutRange, "--timeout") }
 
     func run() async throws {
         let cluster = try common.cluster()

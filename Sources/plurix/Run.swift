@@ -10,7 +10,7 @@ struct Run: AsyncParsableCommand {
         abstract: "Run a program of the image and print its result.",
         discussion: "PROGRAM and its arguments:\n" + ProgramList.text
             + "\n\nOptions of plurix may stand anywhere; behind -- everything belongs to the program. A run that"
-            + " takes long says on stderr, every 2 s, what its nodes do. Ctrl-C stops the program on all nodes.")
+            + " takes long says on stderr what its nodes do. Ctrl-C stops the program on all nodes.")
 
     @OptionGroup var common: CommonOptions
 
@@ -111,8 +111,10 @@ struct Run: AsyncParsableCommand {
         let directory = try common.directory()
         let numbers = present.filter { $0.state == .joined }.compactMap { Int($0.name.dropFirst()) }
         guard !numbers.isEmpty else {
+            let states = present.map { "\($0.name) is \($0.state.rawValue)" }.joined(separator: ", ")
             throw Failure(
-                .unavailable, "no node of cluster \(common.name) has joined", advice: "see \(directory.hint("status"))")
+                .unavailable, "no node can take part: \(present.isEmpty ? "there is none" : states)",
+                advice: advice(present, directory))
         }
         guard let nodes else { return numbers }
         guard nodes <= numbers.count else {
@@ -122,6 +124,12 @@ struct Run: AsyncParsableCommand {
                 at: "--nodes")
         }
         return Array(numbers.prefix(nodes))
+    }
+
+    /// How there can be a node that takes part.
+    private func advice(_ present: [ClusterStatus.Node], _ directory: RunDirectory) -> String {
+        let paused = present.first { $0.state == .paused }
+        return directory.hint(paused.map { "resume \($0.name)" } ?? "add") + " helps"
     }
 
     private func count(_ numbers: [Int]) -> String { "\(numbers.count) node\(numbers.count == 1 ? "" : "s")" }
@@ -164,7 +172,9 @@ enum ResultText {
 
     static func lines(_ value: JSONValue) -> [String] {
         guard case .object(let members) = value else { return [scalar(value)] }
-        return members.sorted { $0.key < $1.key }.flatMap { name, member -> [String] in
+        // What is short comes first.
+        let order = members.sorted { (isObject($0.value) ? 1 : 0, $0.key) < (isObject($1.value) ? 1 : 0, $1.key) }
+        return order.flatMap { name, member -> [String] in
             guard case .object(let parts) = member else { return ["\(name): \(scalar(member))"] }
             let sorted = parts.sorted { (number($0.value), $1.key) > (number($1.value), $0.key) }
             let width = sorted.prefix(shown).map(\.key.count).max() ?? 0
@@ -175,6 +185,8 @@ enum ResultText {
                 } + rest
         }
     }
+
+    private static func isObject(_ value: JSONValue) -> Bool { if case .object = value { true } else { false } }
 
     private static func number(_ value: JSONValue) -> Double {
         switch value {

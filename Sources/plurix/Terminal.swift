@@ -55,7 +55,7 @@ enum Terminal {
     /// Says how far the work is. Programs that read JSON are spared it.
     static func progress(_ text: String) {
         guard isWatched || !wantsJSON else { return }
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        say(text)
     }
 
     /// Says what is wrong: a sentence, or one object with `--json`.
@@ -64,7 +64,12 @@ enum Terminal {
         if wantsJSON, let data = try? encoder.encode(ErrorReport(failure: failure, cluster: cluster)) {
             text = String(decoding: data, as: UTF8.self)
         }
-        FileHandle.standardError.write(Data("\(text)\n".utf8))
+        say(text)
+    }
+
+    /// Nobody need listen.
+    private static func say(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data("\(text)\n".utf8))
     }
 
     private static var encoder: JSONEncoder {

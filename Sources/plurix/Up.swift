@@ -52,6 +52,13 @@ enum MaximumPacket: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+/// - Throws: which values an option takes.
+func check(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
+    guard range.contains(value) else {
+        throw ValidationError("\(option) \(value) must lie between \(range.lowerBound) and \(range.upperBound)")
+    }
+}
+
 struct Up: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Start a cluster and wait until every node has joined.")
@@ -59,6 +66,7 @@ struct Up: AsyncParsableCommand {
     /// Enough for the system area and a program's tables; a node keeps 16 bytes or more for each page.
     static let sharedRange = 4...1024
     static let memoryRange = 32...4096
+    static let timeoutRange = 1...3600
 
     @OptionGroup var common: CommonOptions
 
@@ -80,7 +88,7 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A local libvirt driver.", valueName: "uri"))
     var connect = "qemu:///embed"
 
-    @Option(help: ArgumentHelp("How long to wait for the nodes.", valueName: "seconds"))
+    @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))
     var timeout = 60
 
     @OptionGroup var expert: ExpertOptions
@@ -89,7 +97,7 @@ struct Up: AsyncParsableCommand {
         try check(nodes, in: 1...Limits.maximumNodes, "--nodes")
         try check(memory, in: Self.memoryRange, "--memory")
         try check(shared, in: Self.sharedRange, "--shared")
-        try check(timeout, in: 1...3600, "--timeout")
+        try check(timeout, in: Self.timeoutRange, "--timeout")
         guard let uri = URL(string: connect), uri.scheme?.hasPrefix("qemu") == true else {
             throw ValidationError("--connect \(connect) is no URI of a QEMU driver, such as qemu:///embed")
         }
@@ -98,12 +106,6 @@ struct Up: AsyncParsableCommand {
         }
         guard ["/embed", "/system", "/session"].contains(uri.path()) else {
             throw ValidationError("--connect must be qemu:///embed, qemu:///system or qemu:///session")
-        }
-    }
-
-    private func check(_ value: Int, in range: ClosedRange<Int>, _ option: String) throws {
-        guard range.contains(value) else {
-            throw ValidationError("\(option) \(value) must lie between \(range.lowerBound) and \(range.upperBound)")
         }
     }
 
@@ -210,10 +212,10 @@ struct Up: AsyncParsableCommand {
     private func report(_ status: ClusterStatus, _ elapsed: Duration) throws {
         if common.json { return try Terminal.show(json: status) }
         let hint = try common.directory().hint
-        let seconds = elapsed.formatted(.units(allowed: [.seconds], fractionalPart: .show(length: 1)))
+        let seconds = (elapsed / .seconds(1)).rounded(to: 1)
         Terminal.show(
             """
-            \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds). Next:
+            \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds) s. Next:
               \(hint("run counter 1000"))      a program on all nodes
               \(hint("status"))                how the nodes are
               \(hint("down"))                  end and remove the cluster

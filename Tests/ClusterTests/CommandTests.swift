@@ -54,7 +54,8 @@ struct RunArgumentsTests {
 
     @Test(arguments: [
         ["up", "--nic", "ne2000"], ["up", "--nodes", "0"], ["up", "--nodes", "65"], ["up", "--accel", "warp"],
-        ["up", "--memory", "8"], ["up", "--shared", "0"], ["up", "--connect", "qemu+ssh://host/system"],
+        ["add", "--timeout", "0"], ["run", "counter", "--timeout", "0"], ["stop", "now"],
+        ["logs", "n1", "--follow", "--json"], ["up", "--memory", "8"], ["up", "--shared", "0"], ["up", "--connect", "qemu+ssh://host/system"],
         ["up", "--connect", "qemu://host/system"], ["up", "--mtu", "9000"], ["up", "surplus"], ["frobnicate"],
         ["kill"], ["kill", "n0"], ["kill", "arbiter"], ["net", "loss", "101%"], ["net", "loss", "x"],
         ["net", "delay", "5"], ["net", "delay", "-1ms"], ["net", "capture"], ["net", "capture", "a", "--stop"],
@@ -164,8 +165,9 @@ struct WordsTests {
     @Test func resultsWithinResultsAreJSON() {
         let nested = JSONValue.object(["b": .array([.integer(1), .string("x")]), "a": .null])
         #expect(ResultText.lines(.array([nested, .boolean(true)])) == [#"[{"a":null,"b":[1,"x"]},true]"#])
-        let members: [String: JSONValue] = ["list": .array([.integer(2)]), "text": .string("x")]
-        #expect(ResultText.lines(.object(members)) == ["list: [2]", "text: x"])
+        let counts = JSONValue.object(["b": .integer(1), "c": .integer(2)])
+        let members: [String: JSONValue] = ["a": counts, "list": .array([.integer(2)]), "text": .string("x")]
+        #expect(ResultText.lines(.object(members)) == ["list: [2]", "text: x", "a:", "  c  2", "  b  1"])
     }
 }
 

@@ -144,7 +144,7 @@ final class SimulatedCluster {
         backup.copyMemory(from: UnsafeRawBufferPointer(buffer))
         phaseOfStep = job.phase
         node.readings.nanoseconds += 1000
-        let outcome = JobRunner<ProgramTable>.runStep(
+        let outcome = JobRunner<TestedPrograms>.runStep(
             memory, node: number, attempt: node.attempt, readings: node.readings)
         let isDoomed = Int.random(in: 0..<abortInterval, using: &generator) == 0
         node.readings.isStrict = outcome == .strictly && !isDoomed
@@ -154,7 +154,7 @@ final class SimulatedCluster {
             if !isDoomed && outcome != .strictly { node.attempt += 1 }
         case .failed(let reason):
             undo(&node)
-            JobRunner<ProgramTable>.recordFailure(
+            JobRunner<TestedPrograms>.recordFailure(
                 memory, node: number, JobFailure(reason), readings: node.readings)
             commit(&node, number)
         case .again:
