@@ -55,7 +55,8 @@ struct RunArgumentsTests {
     @Test(arguments: [
         ["up", "--nic", "ne2000"], ["up", "--nodes", "0"], ["up", "--nodes", "65"], ["up", "--accel", "warp"],
         ["add", "--timeout", "0"], ["run", "counter", "--timeout", "0"], ["stop", "now"],
-        ["logs", "n1", "--follow", "--json"], ["up", "--memory", "8"], ["up", "--shared", "0"], ["up", "--connect", "qemu+ssh://host/system"],
+        ["logs", "n1", "--follow", "--json"], ["up", "--memory", "8"], ["up", "--shared", "0"],
+        ["up", "--connect", "qemu+ssh://host/system"],
         ["up", "--connect", "qemu://host/system"], ["up", "--mtu", "9000"], ["up", "surplus"], ["frobnicate"],
         ["kill"], ["kill", "n0"], ["kill", "arbiter"], ["net", "loss", "101%"], ["net", "loss", "x"],
         ["net", "delay", "5"], ["net", "delay", "-1ms"], ["net", "capture"], ["net", "capture", "a", "--stop"],
