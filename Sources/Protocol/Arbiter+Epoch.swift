@@ -197,8 +197,8 @@ extension Arbiter {
         return best
     }
 
-    /// Takes back what was committed after `time`. All records up to it are here, but of what came later some may be gone
-    /// from a log that was overrun: so every page goes back to the image first.
+    /// Takes back what was committed after `time`. All records up to it are here, but of what came later some may be
+    /// gone from a log that was overrun: so every page goes back to the image first.
     private mutating func undo<World: ArbiterWorld & ~Copyable>(after time: GlobalTime, _ world: inout World) {
         var counter = time.counter + 1
         while counter <= applied.counter {

@@ -119,8 +119,8 @@ struct Scenario {
         }
     }
 
-    /// How much longer everything may take, because frames are under way for long. (A transaction that reads hundreds of
-    /// pages takes ten times as long.)
+    /// How much longer everything may take, because frames are under way for long. (A transaction that reads hundreds
+    /// of pages takes ten times as long.)
     var slowness: UInt64 { 100 * latency.high }
 
     private mutating func shrinkMemory(_ random: inout Generator) {
