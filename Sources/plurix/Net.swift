@@ -27,10 +27,18 @@ extension SegmentFaults {
         if lossPercent > 0 { parts.append("loss \(lossPercent.shortest) %") }
         if duplicationPercent > 0 { parts.append("duplication \(duplicationPercent.shortest) %") }
         if delayMicroseconds > 0 || jitterMicroseconds > 0 {
-            parts.append("delay \(delayMicroseconds) µs + up to \(jitterMicroseconds) µs")
+            let jitter = jitterMicroseconds > 0 ? " and up to \(Self.time(jitterMicroseconds)) more" : ""
+            parts.append("delay \(Self.time(delayMicroseconds))\(jitter)")
         }
         parts += cuts.map { "cut \(stationName($0.first)) – \(stationName($0.second))" }
         return parts.isEmpty ? "the segment is undisturbed" : parts.joined(separator: ", ")
+    }
+}
+
+extension SegmentFaults {
+    /// "500 µs", "2.5 ms".
+    private static func time(_ microseconds: UInt64) -> String {
+        microseconds < 1000 ? "\(microseconds) µs" : "\((Double(microseconds) / 1000).shortest) ms"
     }
 }
 

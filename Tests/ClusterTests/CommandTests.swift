@@ -179,6 +179,17 @@ struct ValueTests {
         for text in ["", "%", "-1%", "101%", "x%", "nan"] { #expect(Percentage(argument: text) == nil) }
     }
 
+    @Test func faultsInWords() {
+        var faults = SegmentFaults()
+        #expect(faults.words == "the segment is undisturbed")
+        faults.lossPercent = 0.5
+        faults.delayMicroseconds = 2500
+        #expect(faults.words == "loss 0.5 %, delay 2.5 ms")
+        faults.jitterMicroseconds = 500
+        faults.cuts = [SegmentFaults.Cut(3, 1)]
+        #expect(faults.words == "loss 0.5 %, delay 2.5 ms and up to 500 µs more, cut n1 – n3")
+    }
+
     @Test func times() {
         #expect(Span(argument: "2ms")?.microseconds == 2000)
         #expect(Span(argument: "500us")?.microseconds == 500)
