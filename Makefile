@@ -5,7 +5,7 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim model model-mutants bench check clean
+.PHONY: help prepare build command image demo test test-all sim model model-mutants fuzz bench check clean
 
 help:
 	@printf '%s\n' \
@@ -16,7 +16,8 @@ help:
 	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
 	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
-	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
+	  'make fuzz      hostile input to every parser, ring and core; SECONDS=60 in all; TARGET=name INPUT=file repeats one' \
+  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
 	  'make check     what needs no virtual machine: style, unit tests' \
 	  'make prepare   install the Debian packages that are missing (done by all of the above)' \
 	  'make clean     remove .build'
@@ -32,6 +33,7 @@ command: prepare .build/image/node-domain.xml
 image: prepare
 
 -include Images/image.mk
+-include Fuzz/fuzz.mk
 
 # The command finds the machine's template beside the image.
 .build/image/node-domain.xml: Images/node-domain.xml
@@ -59,6 +61,11 @@ model: prepare
 
 model-mutants: prepare
 	Models/run mutants
+
+SECONDS ?= 60
+
+fuzz: prepare .build/fuzz/fuzz
+	@SECONDS_TO_FUZZ=$(SECONDS) Fuzz/run $(TARGET) $(INPUT)
 
 bench: build
 	@Benchmarks/prepare $(PEER)

@@ -55,7 +55,7 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
                 .unavailable, "there is no cluster \"\(directory.name)\"",
                 advice: "start it with \(directory.hint("up"))\(others(than: directory))")
         }
-        do { return try JSONDecoder().decode(ClusterDescription.self, from: data) } catch {
+        do { return try read(data) } catch {
             throw Failure(
                 .fault, "\(directory.stateFile) is damaged: \(error)",
                 advice: "remove the cluster with \(directory.hint("down"))", at: directory.stateFile)
@@ -66,6 +66,16 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     private static func others(than directory: RunDirectory) -> String {
         let names = RunDirectory.names(base: directory.base)
         return names.isEmpty ? "" : ", or name one that there is with --name: \(names.joined(separator: ", "))"
+    }
+
+    /// The sizes of a cluster are numbers of pages and bytes, which must not overflow where they are computed.
+    static func read(_ data: Data) throws -> ClusterDescription {
+        let description = try JSONDecoder().decode(ClusterDescription.self, from: data)
+        let sizes = [description.memoryMebibytes, description.sharedMebibytes, description.maximumFrameBytes]
+        guard sizes.allSatisfy((1...Int(UInt16.max)).contains) else {
+            throw Failure(.fault, "a size of memory or frame is impossible")
+        }
+        return description
     }
 
     /// Writes the description where no other cluster has one.

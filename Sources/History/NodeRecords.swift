@@ -31,7 +31,7 @@ public struct NodeRecords: Sendable {
             }
             if record.number == 1, lastNumber > 0 {
                 recording += 1
-            } else if record.number != lastNumber + 1, lastNumber > 0 {
+            } else if record.number != lastNumber &+ 1, lastNumber > 0 {
                 throw .record(node: node, offset: offset,
                               "transaction \(record.number) comes after transaction \(lastNumber)")
             }
@@ -91,6 +91,7 @@ public struct NodeRecords: Sendable {
         case 2: outcome = .aborted
         default: throw wrong("there is no end \(number(1, 1)) of a transaction")
         }
+        guard number(8, 8) > 0 else { throw wrong("its transaction has no number") }
         let begin = number(24, 8)
         let end = number(32, 8)
         guard begin <= end, end < longestNanoseconds else { throw wrong("it lasts from \(begin) to \(end) ns") }

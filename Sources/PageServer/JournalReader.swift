@@ -98,12 +98,16 @@ struct JournalReader {
             return true
         }
         if record.kind == .saved {
-            guard record.payloadBytes == 16, record.word(1) == UInt64(unclosed.pages.count) else { return false }
+            let time = GlobalTime(raw: record.word(0))
+            guard record.payloadBytes == 16, record.word(1) == UInt64(unclosed.pages.count),
+                time >= contents.state.saved, time.epoch <= contents.state.chain[0].epoch,
+                unclosed.pages.allSatisfy({ $0.version <= time })
+            else { return false }
             for page in unclosed.pages {
                 contents.image.set(page.page, to: page.bytes)
                 contents.state.imageVersions[Int(page.page)] = page.version
             }
-            contents.state.saved = GlobalTime(raw: record.word(0))
+            contents.state.saved = time
             contents.image.close(at: contents.state.saved)
             unclosed.pages.removeAll()
             return true
@@ -112,6 +116,7 @@ struct JournalReader {
         if record.kind == .state { return apply(state: record, to: &contents.state) }
         if record.kind == .joined { return apply(joined: record, &contents) }
         guard let fact = fact(record) else { return false }
+        if case .opened(let opening) = fact, !isChain([opening, contents.state.chain[0]]) { return false }
         if case .admitted(let node, _) = fact { contents.joinedAt[node.index] = 0 }
         contents.state.apply(fact)
         return true
@@ -125,14 +130,14 @@ struct JournalReader {
     }
 
     private func fact(_ record: Record) -> ArbiterFact? {
-        guard record.payloadBytes >= 8, let first = UInt32(exactly: record.word(0)) else { return nil }
+        guard record.payloadBytes >= 8, let first = number(record.word(0)) else { return nil }
         let node = Station(UInt8(truncatingIfNeeded: first))
         switch (record.kind, record.payloadBytes) {
         case (.incarnation, 8): return .incarnation(first)
-        case (.polled, 8): return .polled(epoch: first)
+        case (.polled, 8): return first <= Limits.maximumEpoch ? .polled(epoch: first) : nil
         case (.opened, 16): return .opened(EpochRecord(epoch: first, opened: GlobalTime(raw: record.word(1))))
         case (.admitted, 16):
-            guard node.isNode, let incarnation = UInt32(exactly: record.word(1)) else { return nil }
+            guard node.isNode, let incarnation = number(record.word(1)) else { return nil }
             return .admitted(node, incarnation: incarnation)
         case (.died, 8): return node.isNode ? .died(node) : nil
         default: return nil
@@ -142,20 +147,32 @@ struct JournalReader {
     private func apply(state record: Record, to state: inout ArbiterState) -> Bool {
         let words = record.payloadBytes / 8
         guard words >= 4, let chainCount = Int(exactly: record.word(3)), (1...JournalFormat.maximumChain) ~= chainCount,
-            words == 4 + 2 * chainCount + Limits.maximumNodes
+            words == 4 + 2 * chainCount + Limits.maximumNodes, let incarnation = number(record.word(0)),
+            let polled = number(record.word(1)), polled <= Limits.maximumEpoch, let last = number(record.word(2))
         else { return false }
-        state.incarnation = UInt32(truncatingIfNeeded: record.word(0))
-        state.polledEpoch = UInt32(truncatingIfNeeded: record.word(1))
-        state.lastIncarnation = UInt32(truncatingIfNeeded: record.word(2))
-        state.chain = (0..<chainCount).map { place in
+        let chain = (0..<chainCount).map { place in
             EpochRecord(
                 epoch: UInt32(truncatingIfNeeded: record.word(4 + 2 * place)),
                 opened: GlobalTime(raw: record.word(5 + 2 * place)))
         }
+        guard isChain(chain) else { return false }
+        state.incarnation = incarnation
+        state.polledEpoch = polled
+        state.lastIncarnation = last
+        state.chain = chain
         state.members = (0..<Limits.maximumNodes).map { place in
             UInt32(truncatingIfNeeded: record.word(4 + 2 * chainCount + place))
         }
         return true
+    }
+
+    /// A number that has a successor, as the next arbiter needs one.
+    private func number(_ word: UInt64) -> UInt32? { word < UInt64(UInt32.max) ? UInt32(word) : nil }
+
+    /// Whether these epochs, newest first, can have followed each other: each opened at a commit of an earlier one.
+    private func isChain(_ records: [EpochRecord]) -> Bool {
+        records[0].epoch <= Limits.maximumEpoch && records.allSatisfy { $0.opened.epoch < $0.epoch }
+            && zip(records, records.dropFirst()).allSatisfy { $0.epoch > $1.epoch }
     }
 
     /// The record at an offset; nil when there is no sound one.

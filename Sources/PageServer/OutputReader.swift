@@ -1,4 +1,5 @@
 import Heap
+import Wire
 
 /// Follows one stream of the shared memory as it grows from one saved state to the next. Each part is read once.
 struct OutputReader {
@@ -16,10 +17,13 @@ struct OutputReader {
     ///   says beyond `byteCount` is not read.
     mutating func advance(_ image: SharedImage, firstPage: UInt32, byteCount: UInt64) {
         if page == 0 { page = firstPage }
-        while page != 0, UInt64(bytes.count) < byteCount {
+        // A program may have overwritten the record, and led the blocks in a circle: but no stream is longer than the
+        // memory.
+        let end = Int(min(byteCount, UInt64(image.pageCount) * UInt64(Limits.pageBytes)))
+        while page != 0, bytes.count < end {
             guard let copy = image.copy(of: page), let block = StreamBlock(copy) else { return }
             let fresh = block.bytes.dropFirst(consumed)
-            bytes.append(contentsOf: fresh.prefix(Int(byteCount) - bytes.count))
+            bytes.append(contentsOf: fresh.prefix(end - bytes.count))
             guard block.nextPage != 0, !fresh.isEmpty || consumed > 0 else {
                 consumed = block.bytes.count
                 return

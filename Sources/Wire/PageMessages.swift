@@ -87,9 +87,11 @@ public struct PageReply: Message {
     /// Bytes of every piece of this page but the last: how the page is cut.
     public var stride: Int { index + 1 < count || index == 0 ? Int(length) : Int(offset) / Int(index) }
 
-    /// Whether the pieces of this cut cover the page exactly: none of it twice, none of it never.
+    /// Whether the pieces of this cut cover the page exactly: none of it twice, none of it never. Only what was never
+    /// committed has no bytes.
     private var isExact: Bool {
-        if count == 1 { return offset == 0 && (length == 0 || Int(length) == Limits.pageBytes) }
+        guard version > .zero else { return count == 1 && offset == 0 && length == 0 }
+        if count == 1 { return offset == 0 && Int(length) == Limits.pageBytes }
         let stride = stride
         let start = Int(index) * stride
         guard stride > 0, (Int(count) - 1) * stride < Limits.pageBytes, Limits.pageBytes <= Int(count) * stride

@@ -58,6 +58,13 @@ struct NodeRecordsTests {
         #expect(throws: HistoryError.self) { try NodeRecords(record(number: 1) + record(number: 3), node: 2) }
     }
 
+    // Found by fuzzing: the number after the last one overflowed, and two transactions 0 had one name.
+    @Test func numbersBeginAtOneAndEnd() {
+        let last = record(number: .max)
+        #expect(throws: HistoryError.self) { try NodeRecords(last + record(number: 5), node: 2) }
+        #expect(throws: HistoryError.self) { try NodeRecords(record(number: 0), node: 2) }
+    }
+
     @Test func recordingThatBeginsAgainNamesItsTransactionsAnew() throws {
         let records = try NodeRecords(record(number: 1) + record(number: 2) + record(number: 1), node: 2)
         #expect(records.transactions.map(\.name) == ["n2.1", "n2.2", "n2.2/1"])

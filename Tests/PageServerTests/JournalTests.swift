@@ -129,6 +129,28 @@ import Wire
         }
     }
 
+    // Found by fuzzing: the checksums of such a journal are right, and the arbiter announced what no node takes.
+    @Test func factsThatCannotFollowEachOtherAreDamage() throws {
+        let impossible: [ArbiterFact] = [
+            .opened(EpochRecord(epoch: 2, opened: Self.time(1))),
+            .opened(EpochRecord(epoch: 3, opened: GlobalTime(epoch: 3, counter: 1))),
+            .opened(EpochRecord(epoch: Limits.maximumEpoch + 1, opened: Self.time(1))),
+            .incarnation(.max), .admitted(Station(1), incarnation: .max), .polled(epoch: Limits.maximumEpoch + 1),
+        ]
+        for fact in impossible {
+            let place = try Place()
+            let journal = try place.open().journal
+            try journal.persist(.opened(EpochRecord(epoch: 2, opened: Self.time(1))))
+            try journal.persist(fact)
+            #expect(throws: Failure.self) { try JournalReader.contents(of: place.path) }
+        }
+        let place = try Place()
+        let journal = try place.open().journal
+        try journal.save(Self.time(2), [(0, Self.time(2), Self.page(1))])
+        try journal.save(Self.time(1), [])
+        #expect(throws: Failure.self) { try JournalReader.contents(of: place.path) }
+    }
+
     @Test func onlyOneHasIt() throws {
         let place = try Place()
         let first = try place.open()
@@ -178,5 +200,14 @@ import Wire
         #expect(found.image.bytes(of: 7) == Self.page(UInt8(600 % 251)))
         #expect(found.state.imageVersions[7] == Self.time(600))
         #expect(try SharedImage.read(from: place.directory).time == Self.time(600))
+    }
+}
+
+extension JournalReader {
+    /// What a journal says that another process may have open.
+    fileprivate static func contents(of path: String) throws -> JournalContents? {
+        let descriptor = open(path, O_RDONLY)
+        defer { close(descriptor) }
+        return try JournalReader(descriptor: descriptor, path: path).read()
     }
 }

@@ -68,4 +68,13 @@ import Wire
             #expect(reader.bytes.count <= 1000)
         }
     }
+
+    // Found by fuzzing: a record that a program had overwritten ended the arbiter, or filled the host's memory.
+    @Test func aStreamInACircleIsNoLongerThanTheMemory() {
+        var image = SharedImage(pageCount: 16)
+        image.set(3, to: Self.block(next: 3, [1, 2, 3]))
+        var reader = OutputReader()
+        reader.advance(image, firstPage: 3, byteCount: .max)
+        #expect(reader.bytes.count == 16 * Limits.pageBytes)
+    }
 }

@@ -25,7 +25,7 @@ struct SourceTree {
         .deletingLastPathComponent()
 
     /// Everything in the folders that hold source, by its ending.
-    static let files: [File] = ["Sources", "Tests", "Boot", "Images", "scripts"].flatMap { folder -> [File] in
+    static let files: [File] = ["Sources", "Tests", "Boot", "Images", "Fuzz", "scripts"].flatMap { folder -> [File] in
         let place = root.appending(path: folder)
         let names = FileManager.default.enumerator(atPath: place.path(percentEncoded: false))
         return (names?.compactMap { $0 as? String } ?? []).sorted().compactMap { file("\(folder)/\($0)") }

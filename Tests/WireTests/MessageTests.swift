@@ -61,6 +61,16 @@ struct ImpossibleTimeTests {
         #expect((Sample(accept).again(Sample(accept).frame()) != nil) == isSound)
     }
 
+    // The arbiter saved zeros for a page that came without bytes.
+    @Test(arguments: [(UInt32(0), UInt16(0), true), (1, 4096, true), (1, 0, false), (0, 4096, false)])
+    func onlyAPageThatWasNeverCommittedHasNoBytes(version: UInt32, length: UInt16, isSound: Bool) {
+        let reply = PageReply(
+            nonce: 1, page: PageNumber(1), version: version == 0 ? .zero : time(version), index: 0, count: 1, offset: 0,
+            length: length)
+        let sample = Sample(reply, behind: [UInt8](repeating: 0, count: Int(length)))
+        #expect((sample.again(sample.frame()) != nil) == isSound)
+    }
+
     @Test(arguments: [(UInt32(2), UInt32(2), true), (3, 2, false), (2, 4, false)])
     func anEpochOpensAtACommitOfAnEarlierOne(opened: UInt32, saved: UInt32, isSound: Bool) {
         let open = Open(saved: time(saved), grantee: .nobody, granteeIncarnation: 0, count: 1)

@@ -1,0 +1,43 @@
+# The fuzz targets: the rooms that read what others wrote, compiled anew with libFuzzer's instrumentation into
+# .build/fuzz, a module again only when it, or one that it imports, has changed. Of the host's rooms only the files that
+# need no package: those that read journals, settings and saved state.
+FUZZ       := .build/fuzz
+FUZZ_FLAGS := -swift-version 6 -wmo -parse-as-library -O -gline-tables-only -enable-testing \
+  -enable-experimental-feature Lifetimes -enforce-exclusivity=checked -cross-module-optimization -sanitize=fuzzer \
+  -module-cache-path $(FUZZ)/cache -file-prefix-map $(CURDIR)=. -I $(FUZZ)
+
+FUZZ_IMPORTS_Wire       :=
+FUZZ_IMPORTS_Protocol   := Wire
+FUZZ_IMPORTS_Heap       :=
+FUZZ_IMPORTS_Kernel     := Heap
+FUZZ_IMPORTS_Programs   := Heap Kernel
+FUZZ_IMPORTS_Devices    :=
+FUZZ_IMPORTS_History    := Wire
+FUZZ_IMPORTS_Control    :=
+FUZZ_IMPORTS_Segment    := Control
+FUZZ_IMPORTS_PageServer := Wire Protocol Heap Kernel Control
+FUZZ_IMPORTS_Targets    := Wire Protocol Heap Kernel Programs Devices History Control Segment PageServer
+FUZZ_MODULES            := $(FUZZ_IMPORTS_Targets) Targets
+
+fuzz_sources = $(sort $(wildcard Sources/$(1)/*.swift) $(wildcard Sources/$(1)/*/*.swift))
+FUZZ_SOURCES_Control    := $(shell grep -L "^import \(NIO\|Logging\)" Sources/Control/*.swift)
+FUZZ_SOURCES_Segment    := Sources/Segment/Faults.swift
+FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,Journal.swift JournalFormat.swift JournalReader.swift \
+  JobReader.swift OutputReader.swift SharedImage.swift)
+FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift))
+
+define fuzz_compile
+FUZZ_SOURCES_$(1) ?= $(call fuzz_sources,$(1))
+$(FUZZ)/$(1).o: $$(FUZZ_SOURCES_$(1)) $(FUZZ_IMPORTS_$(1):%=$(FUZZ)/%.o) Fuzz/fuzz.mk | $(FUZZ)
+	@echo "  fuzz $(1)"
+	@swiftc $(FUZZ_FLAGS) -module-name $(1) -c -o $$@ -emit-module -emit-module-path $(FUZZ)/$(1).swiftmodule \
+	  $$(FUZZ_SOURCES_$(1))
+	@touch $$@
+endef
+$(foreach module,$(FUZZ_MODULES),$(eval $(call fuzz_compile,$(module))))
+
+$(FUZZ)/fuzz: $(FUZZ_MODULES:%=$(FUZZ)/%.o)
+	@swiftc -sanitize=fuzzer -o $@ $^
+
+$(FUZZ):
+	@mkdir -p $@
