@@ -18,6 +18,7 @@ let package = Package(
     targets: [
         .target(name: "Wire", swiftSettings: pure),
         .target(name: "Protocol", dependencies: ["Wire"], swiftSettings: pure),
+        .target(name: "Store", dependencies: ["Wire"], swiftSettings: pure),
         .target(name: "Paging", swiftSettings: pure),
         .target(name: "Heap", swiftSettings: pure),
         .target(name: "Kernel", dependencies: ["Heap"], swiftSettings: pure),
@@ -25,7 +26,7 @@ let package = Package(
         .target(name: "Devices", swiftSettings: pure),
 
         .target(name: "History", dependencies: ["Wire"]),
-        .target(name: "Simulation", dependencies: ["Wire", "Protocol", "History"], swiftSettings: pure),
+        .target(name: "Simulation", dependencies: ["Wire", "Protocol", "Store", "History"], swiftSettings: pure),
         .target(
             name: "Control",
             dependencies: [
@@ -37,7 +38,7 @@ let package = Package(
         .target(name: "Segment", dependencies: ["Wire", "Control", "CLinux"]),
         .target(
             name: "PageServer",
-            dependencies: ["Wire", "Protocol", "Kernel", "Programs", "Heap", "Segment", "Control"],
+            dependencies: ["Wire", "Protocol", "Store", "Kernel", "Programs", "Heap", "Segment", "Control", "CLinux"],
             swiftSettings: pure),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .target(name: "Cluster", dependencies: ["Wire", "Control", "CLibvirt", "CLinux"]),
@@ -52,6 +53,7 @@ let package = Package(
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], swiftSettings: pure),
+        .testTarget(name: "StoreTests", dependencies: ["Store", "Simulation", "Wire"], swiftSettings: pure),
         .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: pure),
         .testTarget(name: "HeapTests", dependencies: ["Heap"], swiftSettings: pure),
         .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: pure),

@@ -53,6 +53,7 @@ enum Rooms {
 struct RoomTests {
     @Test func theGraphWasRead() {
         #expect(Rooms.declared["Protocol"] == ["Wire"])
+        #expect(Rooms.declared["Store"] == ["Wire"])
         #expect(Rooms.declared["Wire"] == [])
         #expect(Rooms.declared["Node"]?.contains("Machine") == true)
         #expect(Rooms.declared["Cluster"]?.contains("CLibvirt") == true)

@@ -1,0 +1,195 @@
+import Control
+import Glibc
+import Store
+import Wire
+
+/// A directory of the file system as the disk of a store. Who writes to it has the only lock on it, readers share one;
+/// it goes with the process, however that ends.
+///
+/// A flush of a file is one `fdatasync`, one of the names an `fsync` of the directory.
+public struct StoreDirectory: Disk, ~Copyable {
+    public let path: String
+    private let directory: Int32
+    private let isReadOnly: Bool
+    /// Files that are open.
+    private var open: [(file: DiskFile, descriptor: Int32)] = []
+
+    /// More open files than this are not kept.
+    private static let openLimit = 128
+
+    public enum Purpose: Sendable {
+        /// Look at what is there, while nobody writes to it.
+        case reading
+        /// Go on with what is there.
+        case writing
+        /// Begin something new; the directory is made when it is missing.
+        case creating
+    }
+
+    /// - Throws: `.input` when there is no such directory or it may not be used; `.unavailable` while another process
+    ///   uses it.
+    public init(_ path: String, for purpose: Purpose) throws(Failure) {
+        if purpose == .creating, mkdir(path, 0o700) != 0, errno != EEXIST {
+            throw Failure(.input, "cannot make \(path): \(String(cString: strerror(errno)))")
+        }
+        let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard directory >= 0 else {
+            throw Failure(
+                .input, "cannot open the store directory \(path): \(String(cString: strerror(errno)))")
+        }
+        guard flock(directory, (purpose == .reading ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
+            close(directory)
+            throw Failure(
+                .unavailable, "the store in \(path) is in use: stop the cluster that runs on it with `plurix down`")
+        }
+        self.path = path
+        self.directory = directory
+        isReadOnly = purpose == .reading
+    }
+
+    deinit {
+        for file in open { close(file.descriptor) }
+        close(directory)
+    }
+
+    /// What the system says, as a store understands it.
+    private static func error() -> DiskError {
+        switch errno {
+        case ENOENT: .missing
+        case EEXIST: .exists
+        case ENOSPC, EDQUOT: .full
+        case EACCES, EPERM, EROFS: .denied
+        default: .failed(errno)
+        }
+    }
+
+    // MARK: Files
+
+    private mutating func descriptor(_ file: DiskFile) throws(DiskError) -> Int32 {
+        if let found = open.first(where: { $0.file == file }) { return found.descriptor }
+        return try openFile(file, isReadOnly ? O_RDONLY : O_RDWR)
+    }
+
+    private mutating func openFile(_ file: DiskFile, _ flags: Int32) throws(DiskError) -> Int32 {
+        let descriptor = openat(directory, file.description, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard descriptor >= 0 else { throw Self.error() }
+        if open.count == Self.openLimit { close(open.removeFirst().descriptor) }
+        open.append((file, descriptor))
+        return descriptor
+    }
+
+    public mutating func files() throws(DiskError) -> [DiskFile] {
+        let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw Self.error() }
+        guard let stream = fdopendir(copy) else {
+            let error = Self.error()
+            close(copy)
+            throw error
+        }
+        defer { closedir(stream) }
+        var files: [DiskFile] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else { break }
+            // Safe: the system ends the name with a zero, and the entry lives until the next one is read.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) {
+                $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+            }
+            if let file = DiskFile(name) { files.append(file) }
+        }
+        guard errno == 0 else { throw Self.error() }
+        return files
+    }
+
+    public mutating func byteCount(of file: DiskFile) throws(DiskError) -> Int {
+        var facts = stat()
+        guard fstat(try descriptor(file), &facts) == 0 else { throw Self.error() }
+        return Int(facts.st_size)
+    }
+
+    public mutating func create(_ file: DiskFile) throws(DiskError) {
+        _ = try openFile(file, O_RDWR | O_CREAT | O_EXCL)
+    }
+
+    public mutating func read(
+        _ file: DiskFile, at offset: Int, into bytes: inout MutableRawSpan, from start: Int
+    ) throws(DiskError) -> Int {
+        let descriptor = try descriptor(file)
+        precondition(start >= 0 && start <= bytes.byteCount, "a place inside of the bytes")
+        while true {
+            // Safe: the rest of the span bounds what the system may write.
+            let count = bytes.withUnsafeMutableBytes { target in
+                target.count == start
+                    ? 0 : pread(descriptor, target.baseAddress! + start, target.count - start, off_t(offset))
+            }
+            if count >= 0 { return count }
+            guard errno == EINTR else { throw Self.error() }
+        }
+    }
+
+    public mutating func write(
+        _ file: DiskFile, at offset: Int, _ bytes: RawSpan, from start: Int
+    ) throws(DiskError) -> Int {
+        let descriptor = try descriptor(file)
+        precondition(start >= 0 && start < bytes.byteCount, "something to write")
+        while true {
+            // Safe: the rest of the span bounds what the system reads.
+            let count = bytes.withUnsafeBytes {
+                pwrite(descriptor, $0.baseAddress! + start, $0.count - start, off_t(offset))
+            }
+            if count > 0 { return count }
+            guard count < 0, errno == EINTR else { throw Self.error() }
+        }
+    }
+
+    public mutating func flush(_ file: DiskFile) throws(DiskError) {
+        guard fdatasync(try descriptor(file)) == 0 else { throw Self.error() }
+    }
+
+    public mutating func flushNames() throws(DiskError) {
+        guard fsync(directory) == 0 else { throw Self.error() }
+    }
+
+    public mutating func delete(_ file: DiskFile) throws(DiskError) {
+        guard unlinkat(directory, file.description, 0) == 0 else { throw Self.error() }
+        if let place = open.firstIndex(where: { $0.file == file }) { close(open.remove(at: place).descriptor) }
+    }
+
+    /// A second name of the same file, or where the file system has none, a copy that is flushed.
+    public mutating func share(_ file: DiskFile, with other: inout StoreDirectory) throws(DiskError) {
+        let name = file.description
+        if linkat(directory, name, other.directory, name, 0) == 0 { return }
+        guard errno == EXDEV || errno == EPERM || errno == EMLINK else { throw Self.error() }
+        try other.create(file)
+        var bytes = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = 0
+        while true {
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            let count = try read(file, at: offset, into: &raw, from: 0)
+            if count == 0 { break }
+            let part = bytes.span.bytes.extracting(0..<count)
+            var done = 0
+            while done < count { done += try other.write(file, at: offset + done, part, from: done) }
+            offset += count
+        }
+        try other.flush(file)
+    }
+}
+
+extension Failure {
+    /// What went wrong with a store, where, and what can be done about it.
+    public init(_ error: StoreError, store path: String) {
+        switch error {
+        case .noStore: self.init(.input, "\(path) is no store: name the directory of one")
+        case .exists: self.init(.input, "\(path) has something in it already, which is never overwritten")
+        case .newerFormat, .otherCluster, .noCheckpoint, .badArchive: self.init(.input, "\(path): \(error)")
+        case .damaged:
+            self.init(
+                .fault,
+                "\(path): \(error); nothing of it is used. Restore the directory from a copy, or begin a new one")
+        case .disk(.missing, _), .disk(.denied, _): self.init(.input, "\(path): \(error)")
+        case .disk, .readOnly, .tooLarge: self.init(.fault, "\(path): \(error)")
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Wire
+
+extension Store where Medium: ~Copyable {
+    /// Makes another store out of the state at the time of a checkpoint, for a cluster of its own. The segments are
+    /// shared, and neither store ever writes to them again: it costs as many names as there are segments. The fork
+    /// begins without registers; its checkpoints are those up to that one.
+    ///
+    /// - Parameters:
+    ///   - time: Of a checkpoint; the newest when none is named.
+    ///   - target: Where nothing of a store is.
+    ///   - identity: Random; no other store has it.
+    public mutating func fork(
+        at time: GlobalTime? = nil, into target: consuming Medium, cluster: UInt64, identity: UInt64
+    ) throws(StoreError) -> Store {
+        guard let time = time ?? state.newest?.time, state.place(of: time) != nil else { throw .noCheckpoint }
+        precondition(identity != superblock.identity, "a fork is another store")
+        try attempt { store throws(StoreError) in
+            if store.state.head != 0 { try store.closeHead() }
+            try store.settle()
+        }
+        var other = superblock
+        other.cluster = cluster
+        other.identity = identity
+        other.floor = LogPosition()
+        var fork = Store(target, other, state, LogWriter())
+        try fork.requireNothing()
+        try share(with: &fork)
+        fork.state.abandon()
+        fork.log.position = log.position
+        fork.log.nextNumber = log.nextNumber
+        fork.log.flushedSequence = log.position.sequence
+        try fork.beginSegment()
+        try fork.append(.rewind, time: time, WordWriter())
+        try fork.flushLog()
+        // The visible step: without a superblock nothing of this is a store.
+        fork.superblock.floor = fork.log.position
+        try fork.writeBothSuperblocks()
+        try fork.makeReserve()
+        return fork
+    }
+
+    private mutating func requireNothing() throws(StoreError) {
+        do throws(DiskError) {
+            guard try disk.files().isEmpty else { throw DiskError.exists }
+        } catch {
+            throw error == .exists ? .exists : .disk(error, .superblock(0))
+        }
+    }
+
+    private mutating func share(with fork: inout Store) throws(StoreError) {
+        for segment in state.segments.all {
+            let file = DiskFile.segment(segment.number)
+            do throws(DiskError) { try disk.share(file, with: &fork.disk) } catch { throw .disk(error, file) }
+        }
+        fork.log.areNamesDirty = true
+    }
+}

@@ -1,0 +1,131 @@
+import Control
+import Foundation
+import Store
+import Testing
+import Wire
+
+@testable import PageServer
+
+@Suite struct StoreDirectoryTests {
+    /// A place for directories, removed at the end.
+    private final class Place {
+        let path = "/tmp/plurix-store-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+
+        init() throws {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        }
+
+        deinit {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+
+        func create(_ name: String = "s", segmentBytes: Int = 1 << 20) throws -> Store<StoreDirectory> {
+            try .create(
+                on: try StoreDirectory("\(path)/\(name)", for: .creating), cluster: 7, identity: 1,
+                key: SipHash.Key(low: 2, high: 3),
+                Geometry(pageCount: 1024, segmentBytes: segmentBytes, reserveBytes: 4096))
+        }
+
+        func open(_ name: String = "s") throws -> Store<StoreDirectory> {
+            try .open(try StoreDirectory("\(path)/\(name)", for: .writing))
+        }
+
+        func names(_ name: String = "s") throws -> [String] {
+            try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)").sorted()
+        }
+    }
+
+    private static func page(_ byte: UInt8) -> [UInt8] { [UInt8](repeating: byte, count: Limits.pageBytes) }
+    private static func time(_ counter: UInt64) -> GlobalTime { GlobalTime(epoch: 1, counter: counter) }
+
+    private static func checkpoint(
+        _ store: inout Store<StoreDirectory>, _ counter: UInt64, pages: Range<UInt32>
+    ) throws {
+        for page in pages {
+            let bytes = Self.page(UInt8(truncatingIfNeeded: counter))
+            try store.put(page, version: time(counter), bytes.span.bytes)
+        }
+        try store.commitCheckpoint(Checkpoint(time: time(counter), created: counter, isKept: true))
+    }
+
+    private static func read(
+        _ store: inout Store<StoreDirectory>, _ page: UInt32, at counter: UInt64
+    ) throws -> [UInt8] {
+        var bytes = Self.page(0)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        _ = try store.read(page, at: time(counter), into: &raw)
+        return bytes
+    }
+
+    @Test func whatIsWrittenIsThere() throws {
+        let place = try Place()
+        do {
+            var store = try place.create()
+            try store.set([(4, [1, 2, 3])])
+            for counter in 1...5 as ClosedRange<UInt64> { try Self.checkpoint(&store, counter, pages: 0..<200) }
+        }
+        let names = try place.names()
+        #expect(names.first == "reserve")
+        #expect(names.contains("segment.0000000000000001") && names.contains("segment.0000000000000004"))
+        #expect(names.suffix(2) == ["superblock.0", "superblock.1"])
+        var store = try place.open()
+        let value = store.register(4)
+        #expect(value == [1, 2, 3])
+        for counter in 1...5 as ClosedRange<UInt64> {
+            #expect(try Self.read(&store, 199, at: counter) == Self.page(UInt8(counter)))
+        }
+        let findings = try store.verify().findings
+        #expect(findings == [])
+        try store.forget((1...4).map { Self.time($0) })
+        while try store.clean(budget: 1 << 20) {}
+        #expect(try place.names().count <= 6)
+        #expect(try Self.read(&store, 3, at: 5) == Self.page(5))
+    }
+
+    @Test func onlyOneUsesIt() throws {
+        let place = try Place()
+        let path = "\(place.path)/s"
+        let store = try place.create()
+        let problem = #expect(throws: Failure.self) { _ = try StoreDirectory(path, for: .writing).path }
+        #expect(problem?.kind == .unavailable)
+        #expect(throws: Failure.self) { _ = try StoreDirectory(path, for: .reading).path }
+        let identity = store.identity
+        #expect(identity == 1)
+    }
+
+    @Test func whatIsNoStoreIsRefused() throws {
+        let place = try Place()
+        let missing = #expect(throws: Failure.self) { _ = try StoreDirectory("\(place.path)/x", for: .writing).path }
+        #expect(missing?.kind == .input)
+        #expect(throws: StoreError.noStore) {
+            _ = try Store.open(try StoreDirectory(place.path, for: .writing)).cluster
+        }
+        do { _ = try place.create().cluster }
+        #expect(throws: StoreError.exists) { _ = try place.create().cluster }
+        let cut = "\(place.path)/s/superblock.0"
+        for name in ["superblock.0", "superblock.1"] {
+            try Data([1, 2, 3]).write(to: URL(filePath: "\(place.path)/s/\(name)"))
+        }
+        #expect(FileManager.default.fileExists(atPath: cut))
+        #expect(throws: StoreError.noStore) { _ = try place.open().cluster }
+    }
+
+    /// A fork has the same files under a second name; neither side notices what the other does.
+    @Test func aForkSharesFiles() throws {
+        let place = try Place()
+        var store = try place.create()
+        for counter in 1...3 as ClosedRange<UInt64> { try Self.checkpoint(&store, counter, pages: 0..<300) }
+        var fork = try store.fork(
+            at: Self.time(2), into: try StoreDirectory("\(place.path)/f", for: .creating), cluster: 8, identity: 9)
+        var facts = stat()
+        #expect(stat("\(place.path)/f/segment.0000000000000001", &facts) == 0)
+        #expect(facts.st_nlink == 2)
+        try Self.checkpoint(&store, 10, pages: 0..<300)
+        try Self.checkpoint(&fork, 20, pages: 0..<10)
+        #expect(try Self.read(&fork, 5, at: 20) == Self.page(20))
+        #expect(try Self.read(&fork, 50, at: 20) == Self.page(2))
+        #expect(try Self.read(&store, 50, at: 10) == Self.page(10))
+        #expect(throws: StoreError.noCheckpoint) { _ = try Self.read(&fork, 5, at: 3) }
+    }
+}
