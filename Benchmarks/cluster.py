@@ -7,6 +7,7 @@ COUNTED = "-icount shift=0,sleep=on -rtc base=2024-01-01,clock=vm -seed 1".split
 DEVICES = {"virtio": "virtio-net-pci,disable-legacy=on", "rtl8139": "rtl8139"}  # as MachineDefinition.swift
 SHARED_MEBIBYTES = 64
 MEMORY_MEBIBYTES = 64
+LEAST_MEBIBYTES = 32  # what a node must work in
 ARBITER = 0xF0
 
 
@@ -17,11 +18,11 @@ class Trouble(Exception):
 class Node:
     """One QEMU whose serial console is read as it comes."""
 
-    def __init__(self, image, directory, nic, number, words, extra=()):
+    def __init__(self, image, directory, nic, number, words, memory, extra=()):
         mac = f"02:50:4c:58:00:{number:02x}"
         command = ["timeout", "-k", "5", str(LIMIT), "qemu-system-x86_64", "-accel", "tcg", "-cpu", "max",
                    "-machine", "pc", "-bios", "/usr/share/qemu/qboot.rom", "-nodefaults", "-no-user-config",
-                   "-display", "none", "-m", str(MEMORY_MEBIBYTES), "-no-reboot", "-serial", "stdio",
+                   "-display", "none", "-m", str(memory), "-no-reboot", "-serial", "stdio",
                    "-netdev", f"dgram,id=n,local.type=unix,local.path={directory}/n{number},"
                               f"remote.type=unix,remote.path={directory}/s{number}",
                    "-device", f"{DEVICES[nic]},netdev=n,mac={mac},romfile=",
@@ -126,7 +127,7 @@ class Cluster:
             raise Trouble(f"plurix {process}: {answer}")
         return answer["reply"]
 
-    def start(self, words, extra=()):
+    def start(self, words, memory=MEMORY_MEBIBYTES, extra=()):
         """Starts the next node, as `plurix add` does."""
         number = len(self.nodes) + 1
         self.ask("segment", {"op": "attach", "station": ARBITER})
@@ -135,7 +136,7 @@ class Cluster:
         with open(f"{self.directory}/n{number}.module", "wb") as file:  # Sources/Wire/BootModule.swift
             file.write(struct.pack("<8sQ16sQIHBB", b"PLURIX\0\1", self.identifier, self.key, secrets.randbits(64),
                                    SHARED_MEBIBYTES * 256, self.frame_bytes, number, 0))
-        node = Node(self.image, self.directory, self.nic, number, words, extra)
+        node = Node(self.image, self.directory, self.nic, number, words, memory, extra)
         self.nodes.append(node)
         node.wait("joined")
         return node

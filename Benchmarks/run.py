@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Boots nodes, has them measure themselves, and prints what came of it. See README.md."""
-import argparse, json, os, signal, statistics, subprocess, sys, tempfile
+import argparse, json, os, signal, statistics, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True  # nothing is written outside of .build
 import figures
-from cluster import COUNTED, Cluster, Trouble
+from cluster import COUNTED, LEAST_MEBIBYTES, SHARED_MEBIBYTES, Cluster, Trouble
 
 JUMBO, STANDARD = 4352, 1514  # bytes of the largest frame
 PEER_TRIES = 4
@@ -22,9 +22,9 @@ def spread(runs):
 
 def instructions(o, nic):
     with Cluster(o.plurix, o.image, nic, JUMBO) as cluster:
-        node = cluster.start("bench=instructions", COUNTED)
+        node = cluster.start("bench=instructions", LEAST_MEBIBYTES, COUNTED)
         node.wait("DONE")
-        return figures.instructions(node.results)
+        return figures.instructions(node.results, LEAST_MEBIBYTES, SHARED_MEBIBYTES * 256)
 
 
 def together(o, nic, nodes, frame_bytes):
@@ -35,6 +35,23 @@ def together(o, nic, nodes, frame_bytes):
             node.wait("DONE")
         joined = [node.at["joined"] for node in cluster.nodes]
         return figures.together([node.results for node in cluster.nodes], joined)
+
+
+def up(o):
+    """Seconds until `plurix up` has three nodes; the first time fills libvirt's cache of what QEMU can do."""
+    name = f"bench-{os.getpid()}"
+    for _ in range(2):
+        say("plurix up, three nodes")
+        begin = time.monotonic()
+        try:
+            ran = subprocess.run([o.plurix, "up", "--name", name, "--nodes", "3"], stdout=subprocess.DEVNULL,
+                                 stderr=subprocess.PIPE, text=True)
+            seconds = time.monotonic() - begin
+        finally:
+            subprocess.run([o.plurix, "down", "--name", name], capture_output=True)
+        if ran.returncode != 0:
+            raise Trouble(f"plurix up ended with {ran.returncode}: {ran.stderr[-2000:]}")
+    return round(seconds, 2)
 
 
 def measure(o):
@@ -91,7 +108,7 @@ def main():
     o.plurix, o.image = os.path.abspath(o.plurix), os.path.abspath(o.image)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        result = {"runs": o.runs, "nodes": measure(o)}
+        result = {"runs": o.runs, "image_bytes": os.path.getsize(o.image), "up_s": up(o), "nodes": measure(o)}
         if o.peer:
             result["peer"] = measure_peer(o)
         result["goals"] = figures.goals(result)

@@ -29,6 +29,8 @@ extension Nucleus {
             measureOrderedReading(benchmark)
             measureServing(benchmark)
             measureFramesPerCommit(benchmark)
+            measureHandOver(benchmark, isComputing: false, 100..<200, "token_by_idle")
+            measureHandOver(benchmark, isComputing: true, 200..<300, "token_by_busy")
         }
         measurePingPong(benchmark, nodes)
         measureCounter(benchmark, nodes)
@@ -74,33 +76,34 @@ extension Nucleus {
         if station == Self.reader {
             let short = Samples(capacity: 4000), long = Samples(capacity: 4000)
             let faults = Samples(capacity: Pages.randomCount)
-            var frames: UInt64 = 0
+            let frames = Samples(capacity: Pages.randomCount)
             for quarter in 0..<4 {
                 measureRaw(benchmark, .shortest, to: Self.owner, rounds: 1000, short)
                 measureRaw(benchmark, .page, to: Self.owner, rounds: 1000, long)
-                let before = frameCount
-                readRandomly(benchmark, Pages.random, Pages.randomCount, quarter * 1024..<quarter * 1024 + 1024, faults)
-                frames += frameCount - before
+                readRandomly(benchmark, Pages.random, Pages.randomCount, quarter * 1024..<quarter * 1024 + 1024, faults,
+                             frames: frames)
             }
             short.report("raw_60_to_60") { benchmark.nanoseconds($0) }
             long.report("raw_request_to_page") { benchmark.nanoseconds($0) }
             Benchmark.result("raw_request_to_page", ".last_frame_bytes", UInt64(benchmark.rawBytes))
             faults.report("read_fault") { benchmark.nanoseconds($0) }
-            Benchmark.result("read_fault", ".frames_per_1000", frames * 1000 / UInt64(Pages.randomCount))
+            frames.report("read_fault_frames") { $0 }
         }
         barrier(benchmark, 2)
     }
 
     /// One load a page; the order is a permutation without neighbours. The count of pages is a power of two.
     private func readRandomly(_ benchmark: Benchmark, _ first: Int, _ count: Int, _ places: Range<Int>,
-                              _ samples: Samples) {
+                              _ samples: Samples, frames: Samples? = nil) {
         var wrong = 0
         transact(benchmark) { [self] _ in
             for place in places {
                 let page = first + (place &* 1103 &+ 7) & (count - 1)
+                let before = frameCount
                 let start = Machine.timestamp()
                 let value = word(page).pointee
                 samples.add(Machine.timestamp() &- start)
+                frames?.add(frameCount - before)
                 if value != UInt64(page) { wrong += 1 }
             }
         }
@@ -132,29 +135,40 @@ extension Nucleus {
         barrier(benchmark, 2)
     }
 
-    /// n2 reads cold pages while n1 sleeps, and while n1's transaction computes.
+    /// n2 reads cold pages, and sends raw frames, while n1 sleeps and while its transaction computes.
     private func measureServing(_ benchmark: Benchmark) {
         fill(benchmark, Pages.served, Pages.servedCount)
-        if station == Self.reader { serve(benchmark, 0..<256, "served_by_idle") }
+        if station == Self.reader { serve(benchmark, 0..<256, "served_by_idle", "echo_by_idle") }
         barrier(benchmark, 2)
         if station == Self.owner {
-            transact(benchmark) { _ in
-                let start = Machine.timestamp()
-                let ticks = benchmark.ticks(1_500_000_000)
-                while Machine.timestamp() &- start < ticks {}
-            }
+            compute(benchmark, 1_500_000_000)
         } else {
-            let end = Machine.nanoseconds() + 200_000_000
-            wait { Machine.nanoseconds() >= end }
-            serve(benchmark, 256..<512, "served_by_busy")
+            pause(200_000_000)
+            serve(benchmark, 256..<512, "served_by_busy", "echo_by_busy")
         }
         barrier(benchmark, 2)
     }
 
-    private func serve(_ benchmark: Benchmark, _ places: Range<Int>, _ name: StaticString) {
-        let samples = Samples(capacity: places.count)
+    private func serve(_ benchmark: Benchmark, _ places: Range<Int>, _ name: StaticString, _ echo: StaticString) {
+        let samples = Samples(capacity: places.count), echoes = Samples(capacity: places.count)
         readRandomly(benchmark, Pages.served, Pages.servedCount, places, samples)
+        measureRaw(benchmark, .shortest, to: Self.owner, rounds: places.count, echoes)
         samples.report(name) { benchmark.nanoseconds($0) }
+        echoes.report(echo) { benchmark.nanoseconds($0) }
+    }
+
+    /// A transaction that computes for some nanoseconds without a fault.
+    private func compute(_ benchmark: Benchmark, _ nanoseconds: UInt64) {
+        let ticks = benchmark.ticks(nanoseconds)
+        transact(benchmark) { _ in
+            let start = Machine.timestamp()
+            while Machine.timestamp() &- start < ticks {}
+        }
+    }
+
+    private func pause(_ nanoseconds: UInt64) {
+        let end = Machine.nanoseconds() + nanoseconds
+        wait { Machine.nanoseconds() >= end }
     }
 
     // MARK: Commits
@@ -177,6 +191,28 @@ extension Nucleus {
         reading.report("frames_read_only") { $0 }
         inHand.report("frames_token_in_hand") { $0 }
         elsewhere.report("frames_token_elsewhere") { $0 }
+        barrier(benchmark, 2)
+    }
+
+    /// How long n2 takes for a commit whose token is on n1, which sleeps or computes meanwhile.
+    private func measureHandOver(_ benchmark: Benchmark, isComputing: Bool, _ rounds: Range<Int>,
+                                 _ name: StaticString) {
+        let samples = Samples(capacity: rounds.count)
+        for round in rounds {
+            if station == Self.reader {
+                waitForTurn(benchmark, 2 * round + 1)
+                pause(1_000_000)
+                let start = Machine.timestamp()
+                transact(benchmark) { [self] _ in word(Pages.turns)[1] &+= 1 }
+                samples.add(Machine.timestamp() &- start)
+                transact(benchmark) { [self] _ in word(Pages.turns)[0] = UInt64(2 * round + 2) }
+            } else {
+                waitForTurn(benchmark, 2 * round)
+                transact(benchmark) { [self] _ in word(Pages.turns)[0] = UInt64(2 * round + 1) }
+                if isComputing { compute(benchmark, 5_000_000) }
+            }
+        }
+        samples.report(name) { benchmark.nanoseconds($0) }
         barrier(benchmark, 2)
     }
 

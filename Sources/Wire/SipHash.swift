@@ -4,7 +4,8 @@
 /// checked against its published vectors. Chosen because it needs no SSE, no nonce that must never repeat, and about 4
 /// instructions a byte. VMAC-128, which multiplies, was written and measured beside it: a third of the instructions
 /// for a page, and yet a remote page fault took 15 µs more under QEMU's emulation, where wide products and carries
-/// are dear and additions, rotations and exclusive-ors are nearly free.
+/// are dear and additions, rotations and exclusive-ors are nearly free. A polynomial over 2^61 − 1 at two secret points
+/// in front of SipHash halved the tag of a page in a loop, but saved a seventh in the nucleus, nothing of a page fault.
 public struct SipHash {
     private var v0, v1, v2, v3: UInt64
     private var length: UInt64 = 0
