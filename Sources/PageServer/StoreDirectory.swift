@@ -30,17 +30,17 @@ public struct StoreDirectory: Disk, ~Copyable {
     ///   uses it.
     public init(_ path: String, for purpose: Purpose) throws(Failure) {
         if purpose == .creating, mkdir(path, 0o700) != 0, errno != EEXIST {
-            throw Failure(.input, "cannot make \(path): \(String(cString: strerror(errno)))")
+            throw Failure(.input, "\(path) cannot be made: \(String(cString: strerror(errno)))", at: path)
         }
         let directory = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard directory >= 0 else {
             throw Failure(
-                .input, "cannot open the store directory \(path): \(String(cString: strerror(errno)))")
+                .input, "the store directory \(path) cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }
         guard flock(directory, (purpose == .reading ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
             close(directory)
             throw Failure(
-                .unavailable, "the store in \(path) is in use: stop the cluster that runs on it with `plurix down`")
+                .unavailable, "the store in \(path) is in use", advice: "stop the cluster that runs on it", at: path)
         }
         self.path = path
         self.directory = directory
@@ -180,16 +180,19 @@ public struct StoreDirectory: Disk, ~Copyable {
 extension Failure {
     /// What went wrong with a store, where, and what can be done about it.
     public init(_ error: StoreError, store path: String) {
+        let message = "\(path): \(error)"
         switch error {
-        case .noStore: self.init(.input, "\(path) is no store: name the directory of one")
-        case .exists: self.init(.input, "\(path) has something in it already, which is never overwritten")
-        case .newerFormat, .otherCluster, .noCheckpoint, .badArchive: self.init(.input, "\(path): \(error)")
+        case .noStore: self.init(.input, message, advice: "name the directory of a store", at: path)
+        case .exists: self.init(.input, message, advice: "name a directory that is empty or missing", at: path)
+        case .newerFormat: self.init(.input, message, advice: "use the plurix that wrote it, or a later one", at: path)
+        case .otherCluster, .noCheckpoint: self.init(.input, message, at: path)
+        case .badArchive: self.init(.input, message, advice: "export it again", at: path)
+        case .disk(.missing, _), .disk(.denied, _): self.init(.input, message, at: path)
+        case .disk(.full, _): self.init(.unavailable, message, at: path)
         case .damaged:
-            self.init(
-                .fault,
-                "\(path): \(error); nothing of it is used. Restore the directory from a copy, or begin a new one")
-        case .disk(.missing, _), .disk(.denied, _): self.init(.input, "\(path): \(error)")
-        case .disk, .readOnly, .tooLarge: self.init(.fault, "\(path): \(error)")
+            self.init(.fault, message, advice: "restore the directory from an export, or begin a new one", at: path)
+        case .disk: self.init(.fault, message, advice: "look at the disk's own reports", at: path)
+        case .readOnly, .tooLarge: self.init(.fault, message, at: path)
         }
     }
 }

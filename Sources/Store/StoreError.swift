@@ -32,7 +32,7 @@ extension StoreError: CustomStringConvertible {
         case .otherCluster(let cluster): "it belongs to another cluster, number \(cluster)"
         case .damaged(let file, let offset):
             "\(file) is damaged at byte \(offset): what was written there cannot be read back"
-        case .disk(.full, _): "no space is left on the disk: make room there"
+        case .disk(.full, _): "no space is left on the disk"
         case .disk(.denied, let file): "\(file) may not be opened or written"
         case .disk(.missing, let file): "\(file) is missing"
         case .disk(.exists, let file): "\(file) is there already"
@@ -69,6 +69,19 @@ extension DiskFile: CustomStringConvertible {
             if description != name { return nil }
         } else {
             return nil
+        }
+    }
+}
+
+extension Finding: CustomStringConvertible {
+    public var description: String {
+        switch self {
+        case .unfinished(let file, let offset, let count):
+            "\(file): the last writer was interrupted at byte \(offset); the \(count) bytes behind it are not used"
+        case .superblock(let slot): "\(DiskFile.superblock(slot)) cannot be read; the other one is used"
+        case .leftover(let file): "\(file) is no part of the store any more, and will be deleted"
+        case .damaged(let file, let offset): StoreError.damaged(file, offset: offset).description
+        case .seal(let file): "\(file): the list of its pages cannot be read; its records are used"
         }
     }
 }

@@ -111,6 +111,30 @@ import Wire
         #expect(throws: StoreError.noStore) { _ = try place.open().cluster }
     }
 
+    @Test func anExaminationSaysWhatIsThereAndWhatIsWrong() throws {
+        let place = try Place()
+        let path = "\(place.path)/s"
+        do {
+            var store = try place.create()
+            for counter in 1...3 as ClosedRange<UInt64> { try Self.checkpoint(&store, counter, pages: 0..<300) }
+            let problem = #expect(throws: Failure.self) { try StoreExamination(of: path) }
+            #expect(problem?.kind == .unavailable)
+        }
+        let found = try StoreExamination(of: path)
+        #expect(found.sound && found.findings.isEmpty)
+        #expect(found.checkpoints.map(\.counter) == [1, 2, 3])
+        #expect(found.pages == 900 && found.neededPages == 900)
+        let file = URL(filePath: "\(path)/segment.0000000000000002")
+        var bytes = try Data(contentsOf: file)
+        bytes[5000] ^= 1
+        try bytes.write(to: file)
+        let damaged = try StoreExamination(of: path)
+        #expect(!damaged.sound)
+        #expect(damaged.findings.contains { $0.contains("segment.0000000000000002 is damaged at byte") })
+        let nothing = #expect(throws: Failure.self) { try StoreExamination(of: place.path) }
+        #expect(nothing?.kind == .input)
+    }
+
     /// A fork has the same files under a second name; neither side notices what the other does.
     @Test func aForkSharesFiles() throws {
         let place = try Place()
