@@ -52,18 +52,22 @@ let package = Package(
         .executableTarget(name: "simulate", dependencies: ["Wire", "Simulation"], swiftSettings: pure),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
-        .testTarget(name: "ProtocolTests", dependencies: ["Protocol"], swiftSettings: pure),
+        .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Wire"], swiftSettings: pure),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Simulation", "Wire"], swiftSettings: pure),
         .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: pure),
         .testTarget(name: "HeapTests", dependencies: ["Heap"], swiftSettings: pure),
-        .testTarget(name: "KernelTests", dependencies: ["Kernel"], swiftSettings: pure),
-        .testTarget(name: "ProgramsTests", dependencies: ["Programs"], swiftSettings: pure),
+        .testTarget(name: "KernelTests", dependencies: ["Kernel", "Heap"], swiftSettings: pure),
+        .testTarget(name: "ProgramsTests", dependencies: ["Programs", "Kernel", "Heap"], swiftSettings: pure),
         .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
-        .testTarget(name: "SimulationTests", dependencies: ["Simulation", "History"], swiftSettings: pure),
+        .testTarget(
+            name: "SimulationTests", dependencies: ["Simulation", "History", "Protocol", "Wire"], swiftSettings: pure),
         .testTarget(name: "HistoryTests", dependencies: ["History", "Wire"]),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
-        .testTarget(name: "SegmentTests", dependencies: ["Segment"]),
-        .testTarget(name: "PageServerTests", dependencies: ["PageServer"], swiftSettings: pure),
+        .testTarget(name: "SegmentTests", dependencies: ["Segment", "Control", "Wire"]),
+        .testTarget(
+            name: "PageServerTests",
+            dependencies: ["PageServer", "Segment", "Control", "Programs", "Kernel", "Heap", "Protocol", "Wire"],
+            swiftSettings: pure),
         .testTarget(
             name: "ClusterTests",
             dependencies: [

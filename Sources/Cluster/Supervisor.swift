@@ -21,6 +21,9 @@ actor Supervisor {
     private var endings: [Int: Task<Void, Never>] = [:]
     /// What the arbiter said last.
     private var lastSeen: ArbiterStatus.Reply?
+    /// Whether the arbiter does not know all that has become of the machines, and when it was told last.
+    private var isReportDue = false
+    private var reportedAt = ContinuousClock.now
     /// Why a background process does not start.
     private var troubles: [BackgroundProcess: Failure] = [:]
 
@@ -248,20 +251,30 @@ actor Supervisor {
 
     // MARK: The arbiter
 
-    /// Tells the arbiter which machines run. An arbiter that does not answer asks for nothing: it is told again when it
-    /// was restarted.
+    /// Tells the arbiter which machines run, which says which are gone. One that does not take it is told again.
     func report() async {
         let running = nodes.filter { $0.stage == .running }.map(\.number)
         let paused = nodes.filter { $0.stage == .paused }.map(\.number)
-        do { _ = try await arbiter.send(ArbiterMachines(running: running, paused: paused), limit: .seconds(5)) } catch {
+        reportedAt = .now
+        do {
+            _ = try await arbiter.send(ArbiterMachines(running: running, paused: paused), limit: .seconds(5))
+            isReportDue = false
+        } catch {
+            isReportDue = true
             logger.warning("the arbiter was not told which machines run: \(error)")
         }
     }
 
     private func tellDeath(_ number: Int) async {
         do { _ = try await arbiter.send(ArbiterDied(node: number), limit: .seconds(5)) } catch {
+            isReportDue = true
             logger.warning("the arbiter was not told of the death of n\(number): \(error)")
         }
+    }
+
+    /// Tells the arbiter what it could not be told, as one that stood still because the disk was full.
+    func reportAgain() async {
+        if isReportDue, ContinuousClock.now - reportedAt > .seconds(1) { await report() }
     }
 
     /// What the arbiter says, or has said last, and what keeps it from saying more.

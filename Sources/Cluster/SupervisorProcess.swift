@@ -76,7 +76,10 @@ public struct SupervisorProcess: Sendable {
         while true {
             try await Task.sleep(for: .milliseconds(50))
             bury(process)
-            if process.running(in: directory) != nil { continue }
+            if process.running(in: directory) != nil {
+                if process == .arbiter { await supervisor.reportAgain() }
+                continue
+            }
             logger.warning("the \(process.rawValue) died and is started again")
             do {
                 try await start(process)

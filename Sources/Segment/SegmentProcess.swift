@@ -1,6 +1,7 @@
 import Control
 import Foundation
 import Logging
+import Synchronization
 import Wire
 
 /// The background process `plurix segment`: the switch, its control socket, and the file that lets it go on after a
@@ -14,6 +15,7 @@ public struct SegmentProcess: Sendable {
     private let directory: RunDirectory
     private let logger: Logger
     private let segment: Segment
+    private let saving = SaveLock()
 
     public init(in directory: RunDirectory, logger: Logger) throws(Failure) {
         self.directory = directory
@@ -72,10 +74,13 @@ public struct SegmentProcess: Sendable {
         return server
     }
 
+    /// One request after the other, so that the newest state is what stays.
     private func save() throws {
-        let status = segment.status
-        let saved = Saved(stations: status.ports.map(\.station), faults: status.faults)
-        try RunDirectory.replace(directory.segmentState, with: JSONEncoder().encode(saved))
+        try saving.held.withLock { _ in
+            let status = segment.status
+            let saved = Saved(stations: status.ports.map(\.station), faults: status.faults)
+            try RunDirectory.replace(directory.segmentState, with: JSONEncoder().encode(saved))
+        }
     }
 
     private static func load(_ path: String) throws(Failure) -> Saved {
@@ -84,4 +89,9 @@ public struct SegmentProcess: Sendable {
             throw Failure(.fault, "cannot read the segment's state \(path): \(error)")
         }
     }
+}
+
+/// Held while the state is written.
+private final class SaveLock: Sendable {
+    let held = Mutex(())
 }

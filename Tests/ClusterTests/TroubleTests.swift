@@ -105,6 +105,22 @@ extension LiveTests {
             #expect(outcome.output.contains("40000"))
             #expect(outcome.complaint.contains("No space left on device"))
             #expect(try await cluster.status().trouble == nil)
+            try await dieUnheard(cluster, full)
+        }
+
+        /// A node dies while the arbiter cannot be told.
+        private func dieUnheard(_ cluster: LiveCluster, _ full: String) async throws {
+            async let run = cluster.plurix(["run", "counter", "1000000000"])
+            _ = try await cluster.wait { $0.running != nil }
+            fill(full)
+            _ = try await cluster.wait { $0.trouble != nil }
+            try await cluster.plurix("kill", "n2")
+            unlink(full)
+            let status = try await cluster.wait { $0.notices.contains { $0.contains("n2 died") } }
+            #expect(status.trouble == nil)
+            try await cluster.plurix("stop")
+            #expect(try await run.status == 69)
+            #expect(try await cluster.run("counter", "10").result == .integer(10))
         }
 
         private func fill(_ path: String) {

@@ -125,7 +125,7 @@ struct SegmentTests {
         let receiver = try stage.station(2)
         let clock = ContinuousClock()
         let start = clock.now
-        for mark in 0..<50 { sender.send(frame(to: two, from: one, mark: UInt8(mark))) }
+        for mark in 0..<50 { sendSurely(frame(to: two, from: one, mark: UInt8(mark)), by: sender) }
         let frames = receiver.collect(100)
         #expect(clock.now - start >= .milliseconds(20))
         #expect(frames.count == 100)
