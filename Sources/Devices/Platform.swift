@@ -66,7 +66,8 @@ public protocol DevicePlatform {
     /// The address need not be page aligned.
     func registers(at physicalAddress: UInt64, byteCount: Int) -> Registers?
 
-    /// Takes zeroed, physically contiguous memory below 4 GiB for the machine's lifetime; nil when there is none.
-    /// `alignment` is a power of two of at most 4096 bytes.
-    func allocateDMA(byteCount: Int, alignment: Int) -> Memory?
+    /// Takes physically contiguous memory below 4 GiB for the machine's lifetime; nil when there is none.
+    /// `alignment` is a power of two of at most 4096 bytes. Buffers are best left as they are found (`isZeroed` false):
+    /// to touch them all at boot costs more than the rest of bringing a card up.
+    func allocateDMA(byteCount: Int, alignment: Int, isZeroed: Bool) -> Memory?
 }

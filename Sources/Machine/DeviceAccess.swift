@@ -73,10 +73,12 @@ public struct MachinePlatform: DevicePlatform {
             address: MemoryMap.deviceMap + physicalAddress, physicalAddress: physicalAddress, byteCount: byteCount)
     }
 
-    public func allocateDMA(byteCount: Int, alignment: Int) -> MachineWindow? {
-        guard byteCount > 0, alignment > 0,
-            let physical = Machine.reserveZeroed(byteCount: UInt64(byteCount), alignment: UInt64(alignment))
-        else { return nil }
+    public func allocateDMA(byteCount: Int, alignment: Int, isZeroed: Bool) -> MachineWindow? {
+        guard byteCount > 0, alignment > 0 else { return nil }
+        let (bytes, unit) = (UInt64(byteCount), UInt64(alignment))
+        let reserved = isZeroed ? Machine.reserveZeroed(byteCount: bytes, alignment: unit)
+            : Machine.reserve(byteCount: bytes, alignment: unit)
+        guard let physical = reserved else { return nil }
         return MachineWindow(
             address: MemoryMap.directMap + physical, physicalAddress: physical, byteCount: byteCount)
     }

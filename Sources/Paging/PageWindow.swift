@@ -55,6 +55,13 @@ public struct PageWindow<Hardware: PagingHardware> {
         hardware.invalidate(address(of: page))
     }
 
+    /// Makes a page that is not here present. No processor remembers that a translation was missing (Intel SDM, volume
+    /// 3, section 4.10.2.3), so there is nothing to forget.
+    @inline(__always)
+    public func enter(_ page: Int, _ entry: PageTableEntry) {
+        hardware.store(leaves[page >> 9] + UInt64(page & 511) * 8, entry.bits)
+    }
+
     /// Makes sure that a page has a table; false when no frame is left for one.
     public mutating func prepare(_ page: Int, _ frames: inout FramePool) -> Bool {
         guard leaves[page >> 9] == 0 else { return true }

@@ -159,7 +159,7 @@ public struct TransactionalMemory<Hardware: PagingHardware> {
     public mutating func install(_ frame: UInt64, as page: Int) {
         guard window.prepare(page, &frames) else { preconditionFailure("a staged page has a table") }
         precondition(!window.entry(page).isPresent, "a page has one frame")
-        window.set(page, .data(frame, isWritable: false, isAccessed: false))
+        window.enter(page, .data(frame, isWritable: false, isAccessed: false))
         residentCount += 1
     }
 

@@ -133,6 +133,8 @@ import Testing
         for number in 128..<256 { #expect(send(&card, makeFrame(number, 4352))) }
         fake.sendAll()
         #expect(fake.sent == (0..<256).map { makeFrame($0, 4352) })
+        // The buffers were full of what was there before.
+        #expect(fake.strangeHeaders == 0)
     }
 
     @Test func shortFramesArePaddedAndImpossibleOnesRefused() throws {

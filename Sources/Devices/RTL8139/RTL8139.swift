@@ -31,8 +31,10 @@ public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
         let slotBytes = RTL8139TransmitSlots.slotBytes
         precondition(maximumFrameBytes <= slotBytes, "a frame must fit into a transmit slot")
         guard
-            let ringMemory = platform.allocateDMA(byteCount: Ring.ringBytes + Ring.tailBytes, alignment: 16),
-            let slotMemory = platform.allocateDMA(byteCount: slotBytes * RTL8139TransmitSlots.count, alignment: 16)
+            let ringMemory = platform.allocateDMA(
+                byteCount: Ring.ringBytes + Ring.tailBytes, alignment: 16, isZeroed: false),
+            let slotMemory = platform.allocateDMA(
+                byteCount: slotBytes * RTL8139TransmitSlots.count, alignment: 16, isZeroed: false)
         else { throw .outOfMemory }
         let address = try Self.reset(platform.ports, firstPort)
         self.address = address

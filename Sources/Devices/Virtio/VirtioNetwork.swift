@@ -101,7 +101,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
         wantsInterrupts: Bool
     ) throws(DeviceError) -> VirtioQueue<Platform.Memory> {
         let layout = VirtioQueueLayout(size: try transport.queueSize(number, wanted: slots))
-        guard let memory = platform.allocateDMA(byteCount: layout.byteCount, alignment: 16) else {
+        guard let memory = platform.allocateDMA(byteCount: layout.byteCount, alignment: 16, isZeroed: true) else {
             throw .outOfMemory
         }
         return VirtioQueue(memory: memory, layout: layout, wantsInterrupts: wantsInterrupts)
@@ -111,12 +111,14 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
         _ platform: Platform, _ queue: VirtioQueue<Platform.Memory>, deviceWrites: Bool
     ) throws(DeviceError) -> Platform.Memory {
         let byteCount = queue.layout.size * VirtioNetworkBuffer.slotBytes
-        guard let memory = platform.allocateDMA(byteCount: byteCount, alignment: 16) else { throw .outOfMemory }
+        guard let memory = platform.allocateDMA(byteCount: byteCount, alignment: 16, isZeroed: false)
+        else { throw .outOfMemory }
         let room = VirtioNetworkBuffer.slotBytes - VirtioNetworkBuffer.headerOffset
         for slot in 0..<queue.layout.size {
             let offset = slot * VirtioNetworkBuffer.slotBytes + VirtioNetworkBuffer.headerOffset
             let place = memory.physicalAddress + UInt64(offset)
             queue.describe(slot, address: place, byteCount: room, deviceWrites: deviceWrites)
+            if !deviceWrites { memory.withMutableBytes(offset, VirtioNetworkBuffer.headerBytes) { $0.clear(from: 0) } }
         }
         return memory
     }

@@ -10,12 +10,12 @@ struct FakePlatform: DevicePlatform {
         FakeRegisters(machine: machine, start: physicalAddress, byteCount: byteCount)
     }
 
-    func allocateDMA(byteCount: Int, alignment: Int) -> FakeMemory? {
+    func allocateDMA(byteCount: Int, alignment: Int, isZeroed: Bool) -> FakeMemory? {
         let start = (machine.memoryTaken + alignment - 1) & ~(alignment - 1)
         guard start + byteCount <= machine.memoryLimit else { return nil }
         machine.memoryTaken = start + byteCount
         let physical = FakeMachine.memoryStart + UInt64(start)
-        machine.write(physical, [UInt8](repeating: 0, count: byteCount))
+        if isZeroed { machine.write(physical, [UInt8](repeating: 0, count: byteCount)) }
         return FakeMemory(machine: machine, physicalAddress: physical, byteCount: byteCount)
     }
 }

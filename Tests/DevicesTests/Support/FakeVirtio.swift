@@ -25,6 +25,8 @@ final class FakeVirtio: FakeDevice {
     var refusesFeatures = false
     var queues = [FakeQueue(), FakeQueue(), FakeQueue()]
     var sent: [[UInt8]] = []
+    /// Sent frames whose header asked for something.
+    var strangeHeaders = 0
     /// Notifications by queue number.
     var notifications = [0, 0, 0]
     /// When false, notified frames stay in the ring until `sendAll`.
@@ -109,6 +111,7 @@ final class FakeVirtio: FakeDevice {
             let length = Int(machine.load(descriptor + 8, as: UInt32.self))
             let bytes = machine.bytes(machine.load(descriptor, as: UInt64.self), length)
             sent.append(Array(bytes.dropFirst(12)))
+            if bytes.prefix(12).contains(where: { $0 != 0 }) { strangeHeaders += 1 }
             giveBack(1, id: UInt32(slot), length: 0)
         }
     }
