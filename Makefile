@@ -64,7 +64,7 @@ model-mutants: prepare
 
 SECONDS ?= 60
 
-fuzz: prepare .build/fuzz/fuzz
+fuzz: prepare .build/fuzz/fuzz .build/fuzz/commandline
 	@SECONDS_TO_FUZZ=$(SECONDS) Fuzz/run $(TARGET) $(INPUT)
 
 bench: build

@@ -39,5 +39,28 @@ $(foreach module,$(FUZZ_MODULES),$(eval $(call fuzz_compile,$(module))))
 $(FUZZ)/fuzz: $(FUZZ_MODULES:%=$(FUZZ)/%.o)
 	@swiftc -sanitize=fuzzer -o $@ $^
 
+# The command line: the room plurix anew, linked with all else as the host's build has left it.
+FUZZ_COMMAND       := $(filter-out -I $(FUZZ),$(FUZZ_FLAGS)) -I $(FUZZ)/command
+FUZZ_COMMAND_LINES := $(FUZZ)/command/plurix.o $(FUZZ)/command/CommandLines.o
+
+$(PLURIX): command
+	@:
+
+$(FUZZ)/command/plurix.o: $(PLURIX) $(wildcard Sources/plurix/*.swift) Fuzz/fuzz.mk Fuzz/imports
+	@echo "  fuzz plurix"
+	@mkdir -p $(@D)
+	@swiftc $(FUZZ_COMMAND) $$(Fuzz/imports) -Xfrontend -entry-point-function-name -Xfrontend plurix_main -package-name plurix \
+	  -module-name plurix -c -o $@ -emit-module -emit-module-path $(@:.o=.swiftmodule) $(filter %.swift,$^)
+	@touch $@
+
+$(FUZZ)/command/CommandLines.o: $(wildcard Fuzz/CommandLine/*.swift) $(FUZZ)/command/plurix.o
+	@echo "  fuzz CommandLines"
+	@swiftc $(FUZZ_COMMAND) $$(Fuzz/imports) -module-name CommandLines -c -o $@ $(filter %.swift,$^)
+	@touch $@
+
+$(FUZZ)/commandline: $(FUZZ_COMMAND_LINES)
+	@grep -v /plurix.build/ .build/release/plurix.product/Objects.LinkFileList >$@.objects
+	@swiftc -sanitize=fuzzer -o $@ $(FUZZ_COMMAND_LINES) @$@.objects -lvirt
+
 $(FUZZ):
 	@mkdir -p $@

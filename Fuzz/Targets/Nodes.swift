@@ -124,7 +124,15 @@ struct NodeRun: ~Copyable {
         // Every timer moves on when it fires: a loop that sleeps until the deadline gets on.
         for _ in 0..<16 where core.deadline <= now { core.tick(now: now, &world) }
         let isWaiting = core.deadline > now || core.holdsToken
-        require(isWaiting, "a timer that has fired is set anew")
+        require(isWaiting, "a timer that has fired is set anew: \(timers)")
+    }
+
+    /// Which timers are due, for a finding.
+    private var timers: String {
+        let asked = core.fetches.filter { $0.state == .asked && $0.deadline <= now }.map(\.page.index)
+        return "heartbeat \(core.heartbeatAt), report \(core.reportAt), strict \(core.strict.deadline), pages \(asked),"
+            + " gap \(core.gap.deadline) to \(core.gap.counter), token \(core.token.requestDeadline), grant"
+            + " \(core.token.grant?.deadline ?? 0), applied \(core.applied.counter), now \(now)"
     }
 
     // MARK: Transactions

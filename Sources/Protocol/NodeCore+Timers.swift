@@ -11,7 +11,8 @@ extension NodeCore {
         var next = min(heartbeatAt, reportAt, strict.deadline)
         for fetch in fetches where fetch.state == .asked { next = min(next, fetch.deadline) }
         guard !isFrozen else { return next }
-        next = min(next, gap.deadline)
+        // An own commit may have closed the gap, where another station's word of it was wrong.
+        if gap.counter > applied.counter { next = min(next, gap.deadline) }
         if token.isAsked { next = min(next, token.requestDeadline) }
         if let grant = token.grant { next = min(next, grant.deadline) }
         if token.isHeld && token.queue.count > 0 && !transaction.isCommitting { next = min(next, holdEnd) }
