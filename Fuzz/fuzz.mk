@@ -49,8 +49,9 @@ $(PLURIX): command
 $(FUZZ)/command/plurix.o: $(PLURIX) $(wildcard Sources/plurix/*.swift) Fuzz/fuzz.mk Fuzz/imports
 	@echo "  fuzz plurix"
 	@mkdir -p $(@D)
-	@swiftc $(FUZZ_COMMAND) $$(Fuzz/imports) -Xfrontend -entry-point-function-name -Xfrontend plurix_main -package-name plurix \
-	  -module-name plurix -c -o $@ -emit-module -emit-module-path $(@:.o=.swiftmodule) $(filter %.swift,$^)
+	@swiftc $(FUZZ_COMMAND) $$(Fuzz/imports) -Xfrontend -entry-point-function-name -Xfrontend plurix_main \
+	  -package-name plurix -module-name plurix -c -o $@ -emit-module -emit-module-path $(@:.o=.swiftmodule) \
+	  $(filter %.swift,$^)
 	@touch $@
 
 $(FUZZ)/command/CommandLines.o: $(wildcard Fuzz/CommandLine/*.swift) $(FUZZ)/command/plurix.o
