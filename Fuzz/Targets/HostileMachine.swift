@@ -1,5 +1,6 @@
-import Devices
 import Glibc
+
+@testable import Devices
 
 /// What drivers are given in place of a machine: memory that a hostile device writes into, and registers that answer
 /// as they should until the input lets them lie.
@@ -92,9 +93,9 @@ struct HostilePlatform: DevicePlatform {
         return HostileRegisters(machine: machine, start: physicalAddress, byteCount: byteCount)
     }
 
-    func allocateDMA(byteCount: Int, alignment: Int) -> HostileMemory? {
+    func allocateDMA(byteCount: Int, alignment: Int, isZeroed: Bool) -> HostileMemory? {
         require(byteCount > 0 && byteCount <= 1 << 20 && alignment <= 4096, "a driver asks for what a machine has")
-        let region = HostileMemory(byteCount, number: machine.regions.count)
+        let region = HostileMemory(byteCount, number: machine.regions.count, isZeroed: isZeroed)
         machine.regions.append(region)
         return region
     }
@@ -137,11 +138,15 @@ final class HostileMemory: DMARegion {
     let byteCount: Int
     let bytes: UnsafeMutableRawBufferPointer
 
-    init(_ byteCount: Int, number: Int) {
+    init(_ byteCount: Int, number: Int, isZeroed: Bool) {
         self.byteCount = byteCount
         physicalAddress = 0x100_0000 + UInt64(number) << 20
         // Most of it is never touched: the system's own zeros cost nothing until then.
         bytes = UnsafeMutableRawBufferPointer(start: calloc(byteCount, 1), count: byteCount)
+        guard !isZeroed else { return }
+        for offset in stride(from: 0, to: byteCount, by: 4) where offset % VirtioNetworkBuffer.slotBytes < 16 {
+            bytes[offset] = 0xEE
+        }
     }
 
     deinit { free(bytes.baseAddress) }

@@ -215,6 +215,8 @@ struct NodeRun: ~Copyable {
     private mutating func check(before: State) {
         let after = State(core)
         require(after.saved >= before.saved, "what is saved stays saved")
+        // A node that is let in anew takes the arbiter's word of where the cluster stands.
+        if after.phase != .member { newestCommit = .zero }
         if after.phase == .member && before.phase == .member && after.incarnation == before.incarnation {
             require(after.epoch >= before.epoch, "a node goes back to no earlier epoch")
             require(after.epoch > before.epoch || after.applied >= before.applied, "a node applies nothing backwards")

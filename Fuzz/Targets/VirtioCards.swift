@@ -25,6 +25,8 @@ final class VirtioCard {
     private var registers: [UInt64: UInt64] = [:]
     private var sizes: [Int] = [256, 256]
     private var used: [UInt16] = [0, 0]
+    /// The card has written where it must not.
+    private var isRingOverwritten = false
 
     init(_ machine: HostileMachine) {
         self.machine = machine
@@ -81,6 +83,7 @@ final class VirtioCard {
         case 5:
             let region = machine.regions[machine.input.below(machine.regions.count)]
             let bytes = machine.input.take(machine.input.below(32))
+            isRingOverwritten = true
             region.put(bytes, at: Int(machine.input.number(UInt16.self)) % region.byteCount)
         case 6:
             let isShort = machine.input.flag()
@@ -132,5 +135,18 @@ final class VirtioCard {
         require(!isSent || (1...driver.maximumFrameBytes) ~= count, "only possible frames go out")
         let isRefused = driver.counters.transmitRefusals > before.transmitRefusals
         require(!isSent || !isRefused, "a frame is sent or refused")
+        if isSent { checkHeader() }
+    }
+
+    /// The header in front of the frame that was offered last asks for nothing.
+    private func checkHeader() {
+        let (ring, layout) = (machine.regions[1], layout(1))
+        let newest = ring.load16(layout.availableIndex) &- 1
+        let slot = Int(ring.load16(layout.availableEntry(newest)))
+        let start = slot * VirtioNetworkBuffer.slotBytes + VirtioNetworkBuffer.headerOffset
+        // A card that has overwritten the driver's ring is not told the truth there.
+        guard slot < layout.size, !isRingOverwritten else { return }
+        let header = machine.regions[3].bytes[start..<start + VirtioNetworkBuffer.headerBytes]
+        require(header.allSatisfy { $0 == 0 }, "a frame goes out with an empty header")
     }
 }
