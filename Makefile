@@ -17,7 +17,7 @@ help:
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
 	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
 	  'make fuzz      hostile input to every parser, ring and core; SECONDS=60 in all; TARGET=name INPUT=file repeats one' \
-  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
+	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
 	  'make check     what needs no virtual machine: style, unit tests' \
 	  'make prepare   install the Debian packages that are missing (done by all of the above)' \
 	  'make clean     remove .build'

@@ -25,8 +25,9 @@ public struct ClusterHandle: Sendable {
         try await BackgroundProcess.supervisor.waitUntilServing(in: directory, child: child, limit: .seconds(30))
     }
 
-    public func status() async throws(Failure) -> ClusterStatus {
-        try await ask(SupervisorStatus(), isRepeatable: true)
+    /// - Parameter limit: how long the answer is waited for.
+    public func status(limit: Duration = .seconds(30)) async throws(Failure) -> ClusterStatus {
+        try await ask(SupervisorStatus(), limit: limit, isRepeatable: true)
     }
 
     /// Starts a machine and returns the node's number. `node` nil takes the lowest free number.

@@ -55,14 +55,14 @@ enum Clock {
                 closest = after &- before
                 best = (after, time)
             }
-            if closest <= 2 * usualGap { break }
+            if usualGap > 0 && closest <= 2 * usualGap { break }
         }
-        usualGap = min(usualGap, closest)
+        usualGap = usualGap == 0 ? closest : min(usualGap, closest)
         return best
     }
 
-    /// Ticks between two readings of the counter around one of the HPET, when nothing comes between.
-    nonisolated(unsafe) private static var usualGap: UInt64 = UInt64.max / 4
+    /// Ticks between two readings of the counter around one of the HPET, when nothing comes between; 0 before the first.
+    nonisolated(unsafe) private static var usualGap: UInt64 = 0
 
     /// The same with the PIT, which can be compared with only within 55 ms after its start; afterwards the counter
     /// goes alone. Who first asks for the time later than that waits 10 ms, once: such machines are the exception.

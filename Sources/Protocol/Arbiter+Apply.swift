@@ -32,11 +32,13 @@ extension Arbiter {
             applied = entry.time
             tokenHolder = entry.committer
         }
+        if applied > before { gap.progress(to: applied.counter, now, &patience, tuning) }
         if gap.counter > applied.counter { gap.want(at: now + tuning.reorder) } else { gap = CatchUp() }
         guard applied > before else { return }
-        gap.progress(to: applied.counter, now, &patience, tuning)
         if polling == nil { tokenEvidenceAt = now }
         serveLater(now, &world)
+        // A poll may have waited for just these records.
+        proceed(now, &world)
         beginSave(now, &world)
     }
 

@@ -45,11 +45,14 @@ struct CatchUp: Sendable {
     /// Some of the records came. When all that were asked for are here the next are asked for at once, because more are
     /// made meanwhile; when others are still missing, as soon as the rest of the answer would have been here.
     mutating func progress(to applied: UInt64, _ now: UInt64, _ patience: inout Patience, _ tuning: Tuning) {
-        guard counter > applied else { return }
-        // Which try was answered cannot be told, unless there was one.
-        if tries == 1 { patience.note(now - askedAt) }
-        tries = 0
         let isAnswered = askedUntil > 0 && applied >= askedUntil
+        // Which try was answered cannot be told, unless there was one; and a part may have come by itself.
+        if isAnswered && tries == 1 { patience.note(now - askedAt) }
+        guard counter > applied else {
+            self = CatchUp()
+            return
+        }
+        tries = 0
         askedAt = now
         deadline = isAnswered ? now : now + max(tuning.reorder, patience.spread)
         if isAnswered { askedUntil = 0 }

@@ -45,6 +45,7 @@ extension NodeCore {
         token.holder = accept.tokenHolder
         if accept.tokenNumber > 0 { takeToken(accept.tokenNumber, time: accept.applied, now, &world) }
         gap = CatchUp()
+        askStrictAgain()
         heartbeatAt = now
         reportAt = now
         world.record(.joined(incarnation: accept.incarnation, applied: accept.applied))

@@ -56,6 +56,9 @@ struct ProgramRun {
     /// An arbiter that is away so long does not come back: its supervisor would have started it again.
     private static let patience: Duration = .seconds(30)
 
+    /// How long the cluster's state is waited for while there is other work.
+    private static let glance: Duration = .seconds(2)
+
     /// How long a program that ran too long may take to stop.
     private static let stopping: Duration = .seconds(5)
 
@@ -109,7 +112,7 @@ struct ProgramRun {
             if let end, ContinuousClock.now >= end { throw await giveUp(job, arbiter, parts) }
             if progress.isDue {
                 // A cluster that does not answer is told by the next question for the job.
-                progress.say(parts, try? await cluster.status())
+                progress.say(parts, try? await cluster.status(limit: Self.glance))
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(50))
@@ -130,11 +133,12 @@ struct ProgramRun {
 
     /// Stops a program that has taken too long.
     private func giveUp(_ job: Int, _ arbiter: ControlClient, _ parts: [ArbiterJob.Part]) async -> Failure {
-        let status = try? await cluster.status()
+        // Stopped first: a supervisor that hangs must not keep the program running.
+        let isStopped = await isStopped(job, arbiter)
+        let status = try? await cluster.status(limit: Self.glance)
         let participants = RunProgress.participants(parts, status)
         let late = participants.filter { $0.part != .finished }
         let words = status?.trouble ?? RunProgress.words(late.isEmpty ? participants : late)
-        let isStopped = await isStopped(job, arbiter)
         let seconds = (limit ?? .zero).components.seconds
         return Failure(
             .timeout,

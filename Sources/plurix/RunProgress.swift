@@ -18,6 +18,7 @@ struct RunProgress {
     /// The cluster's commits when it began.
     private let start: UInt64
     private var saidAt = ContinuousClock.now
+    private var lookedAt = ContinuousClock.now
     private var said = ""
 
     /// A run that takes no longer says nothing.
@@ -32,10 +33,11 @@ struct RunProgress {
     }
 
     /// Whether it is time to look at the cluster.
-    var isDue: Bool { ContinuousClock.now - saidAt >= Self.interval }
+    var isDue: Bool { ContinuousClock.now - lookedAt >= Self.interval }
 
     /// - Parameter status: nil where the cluster does not answer.
     mutating func say(_ parts: [ArbiterJob.Part], _ status: ClusterStatus?) {
+        lookedAt = .now
         let words = status?.trouble ?? Self.words(Self.participants(parts, status))
         let isNews = words != said
         guard isNews || Terminal.isWatched || ContinuousClock.now - saidAt >= Self.repetition else { return }
