@@ -9,9 +9,7 @@ extension Store where Medium: ~Copyable {
     public static func create(
         on disk: consuming Medium, cluster: UInt64, identity: UInt64, key: SipHash.Key, _ geometry: Geometry
     ) throws(StoreError) -> Store {
-        precondition(
-            geometry.pageBytes % 8 == 0 && geometry.pageBytes > 0 && geometry.segmentBytes < 1 << 31
-                && geometry.segmentBytes >= 4 * (geometry.pageBytes + 256), "an impossible geometry")
+        precondition(geometry.isPossible, "an impossible geometry")
         let superblock = Superblock(cluster: cluster, identity: identity, key: key, geometry: geometry)
         var store = Store(disk, superblock, LogState(pageCount: geometry.pageCount), LogWriter())
         let found = try store.readSuperblocks()

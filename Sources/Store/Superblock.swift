@@ -48,6 +48,7 @@ struct Superblock: Equatable, Sendable {
         let geometry = Geometry(
             pageBytes: Int(word(1) >> 32), pageCount: Int(word(6) & 0xFFFF_FFFF), segmentBytes: Int(word(6) >> 32),
             reserveBytes: Int(truncatingIfNeeded: word(12)))
+        guard geometry.isPossible else { return nil }
         let floor = LogPosition(
             segment: word(8), offset: Int(truncatingIfNeeded: word(9)), sequence: word(10), chain: word(11))
         return Superblock(
@@ -82,6 +83,15 @@ public struct Geometry: Equatable, Sendable {
         self.pageCount = pageCount
         self.segmentBytes = segmentBytes
         self.reserveBytes = reserveBytes
+    }
+
+    /// Pages of the largest shared memory: 16 GiB of those of 4 KiB.
+    public static let maximumPages = 1 << 22
+
+    /// Whether pages fit segments, and all of them the memory of who opens the store.
+    var isPossible: Bool {
+        pageBytes > 0 && pageBytes % 8 == 0 && pageBytes <= 1 << 20 && (0...Self.maximumPages).contains(pageCount)
+            && segmentBytes >= 4 * (pageBytes + 256) && segmentBytes < 1 << 31 && (0...1 << 40).contains(reserveBytes)
     }
 }
 

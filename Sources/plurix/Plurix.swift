@@ -28,7 +28,7 @@ struct Plurix: AsyncParsableCommand {
                 name: "Nodes",
                 subcommands: [Add.self, Remove.self, Kill.self, Pause.self, Resume.self, Logs.self, Autopsy.self]),
             CommandGroup(name: "Network", subcommands: [Net.self]),
-            CommandGroup(name: "Store", subcommands: [Fsck.self]),
+            CommandGroup(name: "Store", subcommands: [Fsck.self, StoreCommand.self]),
             CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, Completions.self]),
             CommandGroup(
                 name: "Background", subcommands: [SupervisorCommand.self, SegmentCommand.self, ArbiterCommand.self]),

@@ -135,6 +135,28 @@ import Wire
         #expect(nothing?.kind == .input)
     }
 
+    @Test func aStoreMovesAsOneFile() throws {
+        let place = try Place()
+        do {
+            var store = try place.create()
+            for counter in 1...3 as ClosedRange<UInt64> { try Self.checkpoint(&store, counter, pages: 0..<300) }
+        }
+        let file = "\(place.path)/export"
+        let count = try StoreTransfer.export("\(place.path)/s", to: file)
+        let whole = try Data(contentsOf: URL(filePath: file))
+        #expect(whole.count == count)
+        #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: file) }
+        try StoreTransfer.import(file, into: "\(place.path)/t")
+        var moved = try place.open("t")
+        #expect(try Self.read(&moved, 7, at: 2) == Self.page(2))
+        #expect(throws: Failure.self) { try StoreTransfer.import(file, into: "\(place.path)/s") }
+        #expect(try StoreExamination(of: "\(place.path)/s").sound, "what was there is as it was")
+        try whole.dropLast(100).write(to: URL(filePath: file))
+        let problem = #expect(throws: Failure.self) { try StoreTransfer.import(file, into: "\(place.path)/u") }
+        #expect(problem?.kind == .input)
+        #expect(try place.names("u") == [])
+    }
+
     /// A fork has the same files under a second name; neither side notices what the other does.
     @Test func aForkSharesFiles() throws {
         let place = try Place()

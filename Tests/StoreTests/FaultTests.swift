@@ -162,6 +162,36 @@ import Wire
         return words.bytes
     }
 
+    /// What was flushed and not settled is vouched for by what was written after it. Only the very last of it looks
+    /// like something that was never finished, and is reported as that.
+    @Test(arguments: [1, 40]) func laterRecordsVouchForEarlierOnes(rounds: Int) throws {
+        var store = try Sample.store(on: SimulatedDisk())
+        try store.settle()
+        for round in 0..<rounds { try store.set([(UInt64(round % 3), [UInt8](repeating: 1, count: 100))]) }
+        try store.flush()
+        let end = store.disk[.segment(1)].count
+        for round in 0..<rounds { try store.set([(UInt64(round % 3), [UInt8](repeating: 2, count: 100))]) }
+        try store.flush()
+        let disk = store.disk
+        var first = disk
+        first[.segment(1)][end - 30] ^= 1
+        do throws(StoreError) {
+            _ = try Store.open(first).cluster
+            Issue.record("a durable fact is missed without notice")
+        } catch {
+            guard case .damaged(.segment(1), _) = error else { throw error }
+        }
+        var last = disk
+        let file = DiskFile.segment(store.state.head)
+        last[file][last[file].count - 30] ^= 1
+        let found = try Store.open(last)
+        let findings = found.findings
+        guard case .unfinished(file, _, _) = findings.first else {
+            Issue.record("an unfinished end is reported: \(findings)")
+            return
+        }
+    }
+
     /// Who insists goes on where the sound part ends.
     @Test func lossCanBeAccepted() throws {
         var store = try Sample.store(on: SimulatedDisk())
