@@ -38,9 +38,13 @@ public struct StoreDirectory: Disk, ~Copyable {
                 .input, "the store directory \(path) cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }
         guard flock(directory, (purpose == .reading ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
+            let code = errno
             close(directory)
+            guard code == EWOULDBLOCK else {
+                throw Failure(.unavailable, "\(path) cannot be locked: \(String(cString: strerror(code)))", at: path)
+            }
             throw Failure(
-                .unavailable, "the store in \(path) is in use", advice: "stop the cluster that runs on it", at: path)
+                .unavailable, "the store in \(path) is in use", advice: "stop the process that uses it", at: path)
         }
         self.path = path
         self.directory = directory
