@@ -61,7 +61,8 @@ enum Clock {
         return best
     }
 
-    /// Ticks between two readings of the counter around one of the HPET, when nothing comes between; 0 before the first.
+    /// Ticks between two readings of the counter around one of the HPET, when nothing comes between; 0 before the
+    /// first.
     nonisolated(unsafe) private static var usualGap: UInt64 = 0
 
     /// The same with the PIT, which can be compared with only within 55 ms after its start; afterwards the counter
