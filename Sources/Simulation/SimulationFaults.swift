@@ -106,7 +106,7 @@ extension Simulation {
             node.mayBegin = false
             finish(node)
         }
-        queue.insert(.fault(.end), at: now + Scenario.settling + scenario.slowness)
+        queue.insert(.fault(.end), at: now + Scenario.settling + 10 * scenario.slowness)
     }
 
     static let wantedCommits = 300
