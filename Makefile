@@ -5,7 +5,7 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim model model-mutants fuzz bench check clean
+.PHONY: help prepare build command image demo test test-all sim sim-night model model-mutants fuzz bench check clean
 
 help:
 	@printf '%s\n' \
@@ -15,6 +15,7 @@ help:
 	  'make build     the command .build/release/plurix and the node image' \
 	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
+	  'make sim-night fresh seeds for SECONDS=n; failures are shrunk and shown' \
 	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
 	  'make fuzz      hostile input to every parser, ring and core; SECONDS=60 in all; TARGET=name INPUT=file repeats one' \
 	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
@@ -55,6 +56,10 @@ check: prepare
 sim: prepare
 	$(SWIFT) build $(SWIFTFLAGS) --product simulate
 	.build/release/simulate $(SEED)
+
+sim-night: prepare
+	$(SWIFT) build $(SWIFTFLAGS) --product simulate
+	.build/release/simulate --seconds $(SECONDS)
 
 model: prepare
 	Models/run

@@ -18,7 +18,7 @@ struct CommitRecord {
 /// Follows a run from outside and knows all: every content ever written, every commit decided, every epoch opened. It
 /// shares no code with the protocol; what it knows of order it derives from commit times and opening times alone.
 final class Checker {
-    private(set) var failures: [String] = []
+    private(set) var failures: [Failure] = []
     private(set) var commits: [UInt64: CommitRecord] = [:]
     /// Commit times that wrote a page, ascending.
     private var writers: [[UInt64]]
@@ -34,7 +34,9 @@ final class Checker {
 
     init(sharedPages: Int) { writers = [[UInt64]](repeating: [], count: sharedPages) }
 
-    func fail(_ text: @autoclosure () -> String) { if failures.count < 20 { failures.append(text()) } }
+    func fail(_ check: Check, _ text: @autoclosure () -> String) {
+        if failures.count < 20 { failures.append(Failure(check: check, text: text())) }
+    }
 
     // MARK: The tree of histories
 
@@ -66,13 +68,13 @@ final class Checker {
     func committed(_ record: CommitRecord, reads: [Access]) {
         let raw = record.time.raw
         if let other = commits[raw] {
-            return fail("two commits at \(describe(raw)): \(other.node.number) and \(record.node.number)")
+            return fail(.order, "two commits at \(describe(raw)): \(other.node.number) and \(record.node.number)")
         }
         let parent = parentTime(of: record.time)
         if let parent {
             checkReads(reads, at: parent, "commit \(describe(raw)) of n\(record.node.number)")
         } else {
-            fail("commit \(describe(raw)) of n\(record.node.number) follows nothing")
+            fail(.order, "commit \(describe(raw)) of n\(record.node.number) follows nothing")
         }
         commits[raw] = record
         for write in record.writes {
@@ -96,12 +98,13 @@ final class Checker {
 
     /// Every read must be the last write before `tip` (strict serialisability of writers, and of readers at their
     /// time).
-    func checkReads(_ reads: [Access], at tip: UInt64, _ who: @autoclosure () -> String) {
+    func checkReads(_ reads: [Access], at tip: UInt64, _ who: @autoclosure () -> String,
+                    as check: Check = .serialisability) {
         for read in reads {
             guard let writer = writer(of: read, who()) else { continue }
             let expected = lastWriter(of: read.page, at: tip)
             if writer != expected {
-                fail("\(who()) at \(describe(tip)) read page \(read.page.index) of \(describe(writer)), "
+                fail(check, "\(who()) at \(describe(tip)) read page \(read.page.index) of \(describe(writer)), "
                     + "not of \(describe(expected))")
             }
         }
@@ -114,17 +117,17 @@ final class Checker {
             guard let writer = writer(of: read, who()) else { return }
             newest = max(newest, writer)
         }
-        checkReads(reads, at: newest, "snapshot of " + who())
+        checkReads(reads, at: newest, "snapshot of " + who(), as: .opacity)
     }
 
     private func writer(of read: Access, _ who: @autoclosure () -> String) -> UInt64? {
         if read.stamp == 0 { return 0 }
         guard let writer = commitOfStamp[read.stamp] else {
-            fail("\(who()) read page \(read.page.index) with stamp \(read.stamp) that was never committed")
+            fail(.content, "\(who()) read page \(read.page.index) with stamp \(read.stamp) that was never committed")
             return nil
         }
         guard commits[writer]?.writes.contains(where: { $0.page == read.page && $0.stamp == read.stamp }) == true else {
-            fail("\(who()) read in page \(read.page.index) the content of another page")
+            fail(.content, "\(who()) read in page \(read.page.index) the content of another page")
             return nil
         }
         return writer
@@ -134,37 +137,37 @@ final class Checker {
     func installed(_ page: PageNumber, _ version: GlobalTime, stamp: UInt64, at node: Station) {
         let actual = stamp == 0 ? 0 : commitOfStamp[stamp]
         if actual != version.raw {
-            fail("n\(node.number) holds page \(page.index) as \(describe(version.raw)), but its content is of "
-                + (actual.map { describe($0) } ?? "nobody"))
+            fail(.content, "n\(node.number) holds page \(page.index) as \(describe(version.raw)), but its content is "
+                + "of " + (actual.map { describe($0) } ?? "nobody"))
         }
     }
 
     func applied(_ time: GlobalTime, after before: GlobalTime, at node: Station) {
         guard commits[time.raw] != nil
-        else { return fail("n\(node.number) applied \(describe(time.raw)), never decided") }
+        else { return fail(.order, "n\(node.number) applied \(describe(time.raw)), never decided") }
         if parentTime(of: time) != before.raw {
-            fail("n\(node.number) applied \(describe(time.raw)) after \(describe(before.raw))")
+            fail(.order, "n\(node.number) applied \(describe(time.raw)) after \(describe(before.raw))")
         }
     }
 
     func opened(_ record: EpochRecord) {
         if !isAncestor(newestSaved.raw, of: record.opened.raw) {
-            fail("epoch \(record.epoch) opened at \(describe(record.opened.raw)), before the saved "
+            fail(.epoch, "epoch \(record.epoch) opened at \(describe(record.opened.raw)), before the saved "
                 + describe(newestSaved.raw))
         }
         if record.opened.raw != 0, commits[record.opened.raw] == nil {
-            fail("epoch \(record.epoch) opened at no commit")
+            fail(.epoch, "epoch \(record.epoch) opened at no commit")
         }
-        if record.epoch <= openings[openings.count - 1].epoch { fail("epoch \(record.epoch) opened twice") }
+        if record.epoch <= openings[openings.count - 1].epoch { fail(.epoch, "epoch \(record.epoch) opened twice") }
         openings.append((record.epoch, record.opened.raw))
         for time in leftCluster where !isAncestor(time, of: record.opened.raw) {
-            fail("epoch \(record.epoch) undid \(describe(time)), whose output had left the cluster")
+            fail(.output, "epoch \(record.epoch) undid \(describe(time)), whose output had left the cluster")
         }
     }
 
     func saved(_ time: GlobalTime, image: [[UInt64]]) {
         if !isAncestor(newestSaved.raw, of: time.raw) {
-            fail("saved \(describe(time.raw)) does not follow \(describe(newestSaved.raw))")
+            fail(.saved, "saved \(describe(time.raw)) does not follow \(describe(newestSaved.raw))")
         }
         newestSaved = max(newestSaved, time)
         teller?.saved(newestSaved)
@@ -173,8 +176,8 @@ final class Checker {
             let expected = lastWriter(of: page, at: time.raw)
             let actual = image[index][0] == 0 ? 0 : commitOfStamp[image[index][0]]
             if actual != expected {
-                fail("image at \(describe(time.raw)): page \(index) is of \(actual.map { describe($0) } ?? "nobody"), "
-                    + "not of \(describe(expected))")
+                fail(.saved, "image at \(describe(time.raw)): page \(index) is of "
+                    + "\(actual.map { describe($0) } ?? "nobody"), not of \(describe(expected))")
             }
         }
     }
@@ -184,9 +187,9 @@ final class Checker {
         leftCluster.append(time.raw)
         let epoch = openings[openings.count - 1]
         let isLive = time.epoch == epoch.epoch || isAncestor(time.raw, of: epoch.time)
-        if !isLive { fail("output of the undone \(describe(time.raw)) left the cluster") }
+        if !isLive { fail(.output, "output of the undone \(describe(time.raw)) left the cluster") }
         if !isAncestor(time.raw, of: newestSaved.raw) {
-            fail("output of \(describe(time.raw)) left before it was saved")
+            fail(.output, "output of \(describe(time.raw)) left before it was saved")
         }
     }
 
@@ -200,5 +203,20 @@ final class Checker {
     func describe(_ raw: UInt64) -> String {
         let time = GlobalTime(raw: raw)
         return "\(time.epoch).\(time.counter)"
+    }
+}
+
+extension Checker {
+    /// The first commit after `time` in the history that leads to `tip`.
+    func firstCommit(after time: GlobalTime, upTo tip: GlobalTime) -> CommitRecord? {
+        commits.values.filter { $0.time > time && isAncestor($0.time.raw, of: tip.raw) }.min { $0.time < $1.time }
+    }
+
+    /// A reader that asked for a strict read saw at least what was saved when it asked [P2].
+    func strict(_ time: GlobalTime, floor: GlobalTime, at node: Station) {
+        if !isAncestor(floor.raw, of: time.raw) {
+            fail(.strictness, "strict reader n\(node.number) at \(describe(time.raw)), "
+                + "but \(describe(floor.raw)) was saved when it asked")
+        }
     }
 }

@@ -11,7 +11,22 @@ enum Event {
 /// The bytes of a frame on their way; shared between its receivers.
 final class Frame {
     let bytes: [UInt8]
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    /// Someone without the key has changed what its tag covers.
+    let isForged: Bool
+    /// Which lives of which stations have let it in.
+    private var admissions: [(station: UInt8, life: Int)] = []
+
+    init(_ bytes: [UInt8], isForged: Bool = false) {
+        self.bytes = bytes
+        self.isForged = isForged
+    }
+
+    /// A station lets it in; false when it did before.
+    func admit(at station: UInt8, life: Int) -> Bool {
+        guard !admissions.contains(where: { $0.station == station && $0.life == life }) else { return false }
+        admissions.append((station, life))
+        return true
+    }
 }
 
 /// A binary heap of events by time, and by order of insertion at equal times.

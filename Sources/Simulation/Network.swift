@@ -18,6 +18,7 @@ struct Network {
 
     mutating func cut(_ from: UInt8, _ to: UInt8) { cuts.insert(UInt16(from) << 8 | UInt16(to)) }
     mutating func heal() { cuts.removeAll() }
+    var isWhole: Bool { cuts.isEmpty }
 
     /// Puts a frame on its way to each of its receivers.
     mutating func carry(_ frame: Frame, from sender: UInt8, stations: [UInt8], now: UInt64, _ queue: inout EventQueue) {
@@ -57,11 +58,14 @@ struct Network {
             return queue.insert(.deliver(frame, to: station), at: now + 1)
         }
         var bytes = frame.bytes
+        // The tag covers everything behind the Ethernet header.
+        let covered = 16
         if random.chance(300) {
             bytes.removeLast(random.below(bytes.count))
         } else {
             for _ in 0...random.below(3) { bytes[random.below(bytes.count)] ^= UInt8(1 << random.below(8)) }
         }
-        queue.insert(.deliver(Frame(bytes), to: station), at: now + 1)
+        let isForged = bytes.dropFirst(covered) != frame.bytes.dropFirst(covered)
+        queue.insert(.deliver(Frame(bytes, isForged: isForged), to: station), at: now + 1)
     }
 }

@@ -1,30 +1,5 @@
 import Wire
 
-/// Which kinds of trouble a run may have.
-public struct Trouble: OptionSet, Sendable {
-    public let rawValue: UInt32
-    public init(rawValue: UInt32) { self.rawValue = rawValue }
-
-    public static let loss = Trouble(rawValue: 1)
-    public static let duplication = Trouble(rawValue: 2)
-    public static let reordering = Trouble(rawValue: 4)
-    public static let eviction = Trouble(rawValue: 8)
-    public static let pauses = Trouble(rawValue: 16)
-    public static let crashes = Trouble(rawValue: 32)
-    public static let partitions = Trouble(rawValue: 64)
-    public static let arbiterKills = Trouble(rawValue: 128)
-    /// Frames that arrive seconds late.
-    public static let ghosts = Trouble(rawValue: 256)
-    /// Frames with flipped bits, and frames of others played again.
-    public static let hostility = Trouble(rawValue: 512)
-    /// Disasters upon disasters, and little memory for the past.
-    public static let siege = Trouble(rawValue: 1024)
-    /// A round trip longer than a first patience: another site.
-    public static let distance = Trouble(rawValue: 2048)
-    public static let none: Trouble = []
-    public static let all = Trouble(rawValue: 4095)
-}
-
 /// One entry of the fault script.
 enum Fault {
     case crash(Int)
@@ -40,6 +15,13 @@ enum Fault {
     case resume(Int)
     case pauseArbiter(nanoseconds: UInt64)
     case resumeArbiter
+    /// From now on someone waits for the moment of this act.
+    case arm(Spite)
+    /// Programs stop, disasters too, but frames go on being lost; perhaps without the arbiter.
+    case lull(withoutArbiter: Bool)
+    /// The arbiter comes back into the lull.
+    case endOfAbsence
+    case endOfLull
     /// Faults stop: the network heals, everyone who is down is started.
     case calm
     /// Programs stop; everything settles.
@@ -61,12 +43,14 @@ struct Scenario {
     var hostilePerMille = 0
     var evictionPerMille = 0
     /// Nothing but frames and memory gives trouble: nobody fails or is cut off.
-    private(set) var isPeaceful = false
+    var isPeaceful = false
     /// How often an event of the arbiter may be its last.
     var suddenDeathPerMille = 0
     var think: (low: UInt64, high: UInt64)
     var script: [(time: UInt64, fault: Fault)] = []
     var memory = Memory()
+    /// How often a transaction begins with a strict read.
+    var strictPerMille = 20
 
     /// How much of the past stations remember.
     struct Memory {
@@ -117,11 +101,16 @@ struct Scenario {
             let base = (oneWay ?? random.between(5, 100)) * Self.millisecond
             latency = (base, base + random.between(0, base / 4))
         }
+        if trouble.contains(.spite) { addSpite(&random, trouble) }
+        if trouble.contains(.lulls) { addLull(&random, trouble) }
     }
 
     /// How much longer everything may take, because frames are under way for long. (A transaction that reads hundreds
     /// of pages takes ten times as long.)
     var slowness: UInt64 { 100 * latency.high }
+
+    /// How much longer it may take until all is saved: the last step may have read and written hundreds of pages.
+    var settlingSlowness: UInt64 { 10 * slowness }
 
     private mutating func shrinkMemory(_ random: inout Generator) {
         guard random.chance(500) else { return }
@@ -133,7 +122,7 @@ struct Scenario {
     }
 
     /// The time at which the faults stop.
-    private(set) var calm: UInt64 = 0
+    var calm: UInt64 = 0
 
     private mutating func writeScript(_ random: inout Generator, _ trouble: Trouble, isSiege: Bool) {
         let longest = isSiege ? Self.second : 2 * Self.second
@@ -210,7 +199,7 @@ struct Scenario {
         script.sort { $0.time < $1.time }
     }
 
-    private mutating func isolate(_ node: Int, at time: UInt64) {
+    mutating func isolate(_ node: Int, at time: UInt64) {
         let sleeper = UInt8(node + 1)
         for station in (1...nodes).map({ UInt8($0) }) + [Station.arbiter.number] where station != sleeper {
             script.append((time, .cut(sleeper, station)))

@@ -10,8 +10,16 @@ final class SimulatedArbiter {
     var ring: [Frame] = []
     var wakeGeneration: UInt64 = 0
     var diary: [String] = []
-    /// Why epochs were begun, since the last look.
-    var polls: [ArbiterNotice.Reason] = []
+    /// What it decided, since the last look.
+    var decisions: [Decision] = []
+    /// How often it was started.
+    private(set) var life = 0
+
+    enum Decision {
+        case poll(ArbiterNotice.Reason)
+        case opening(EpochRecord)
+    }
+
     private let memory: Scenario.Memory
     private var random: Generator
 
@@ -34,6 +42,7 @@ final class SimulatedArbiter {
         store = ArbiterStore(disk: store.disk, maximumFrameBytes: store.maximumFrameBytes, random: random.split())
         core = Self.makeCore(store, memory, nonce: random.next())
         isAlive = true
+        life += 1
         pausedUntil = 0
         ring = []
         core.start(now: now, &store)
@@ -49,9 +58,11 @@ final class SimulatedArbiter {
         for event in store.events {
             switch event {
             case .saved(let time): checker.saved(time, image: store.disk.image)
-            case .opened(let record): checker.opened(record)
+            case .opened(let record):
+                checker.opened(record)
+                decisions.append(.opening(record))
             case .notice(let notice):
-                if case .polling(_, let reason) = notice { polls.append(reason) }
+                if case .polling(_, let reason) = notice { decisions.append(.poll(reason)) }
                 diary.append("\(notice)")
             }
         }

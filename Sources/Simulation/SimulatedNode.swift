@@ -34,6 +34,15 @@ final class SimulatedNode {
     private var stampBase: UInt64 = 0
     /// How far the core has told that it has applied.
     private var reached = GlobalTime.zero
+    /// How far it had come when it was admitted: its records begin there.
+    private(set) var knowsFrom = GlobalTime.zero
+    /// Until when it drops all that it may.
+    var evictsUntil: UInt64 = 0
+    /// How often it was booted.
+    private(set) var life = 0
+    /// It gave everything up, since the last look.
+    var hasRejoined = false
+    let strictPerMille: Int
 
     /// A transaction under way.
     struct RunningStep {
@@ -45,12 +54,12 @@ final class SimulatedNode {
         var resumeAt: UInt64
         var reads: [Access] = []
         var writes: [Access] = []
-        var isComputingLong = false
     }
 
     init(station: Station, module: BootModule, workload: Workload, think: (low: UInt64, high: UInt64), tuning: Tuning,
-         limits: Scenario.Memory, random: Generator) {
+         limits: Scenario.Memory, strictPerMille: Int = 0, random: Generator) {
         self.limits = limits
+        self.strictPerMille = strictPerMille
         self.station = station
         self.workload = workload
         self.think = think
@@ -68,6 +77,8 @@ final class SimulatedNode {
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
                             maximumFrameBytes: Int(module.maximumFrameBytes))
         isAlive = true
+        life += 1
+        evictsUntil = 0
         clockLag = now
         runningStep = nil
         nextAt = now
@@ -147,7 +158,7 @@ final class SimulatedNode {
     /// Now and then a step reads strictly: it waits until the node has all that had left the cluster [P2].
     private func mayRead(_ now: UInt64, _ checker: Checker) -> Bool {
         if strictFloor != nil { return core.isStrict }
-        guard random.chance(20) else { return true }
+        guard strictPerMille > 0, random.chance(strictPerMille) else { return true }
         strictFloor = checker.newestSaved
         core.askStrict(now: clock(now), &memory)
         return false
@@ -161,10 +172,12 @@ final class SimulatedNode {
         let isFirst = !memory.isAccessed(page)
         let content = memory.read(page)
         if isFirst || runningStep?.reads.contains(where: { $0.page == page }) == false {
-            if !Workload.isWhole(content) { checker.fail("n\(station.number) read a torn page \(page.index)") }
+            if !Workload.isWhole(content) {
+                checker.fail(.content, "n\(station.number) read a torn page \(page.index)")
+            }
             runningStep?.reads.append(Access(page: page, stamp: content[0]))
         } else if runningStep?.reads.first(where: { $0.page == page })?.stamp != content[0] {
-            checker.fail("n\(station.number) read page \(page.index) twice and differently")
+            checker.fail(.opacity, "n\(station.number) read page \(page.index) twice and differently")
         }
         runningStep?.position += 1
         pauseABit(now)
@@ -193,7 +206,7 @@ final class SimulatedNode {
             return true
         }
         guard let writes = workload.writes(of: step, at: station, { memory.read($0) }) else {
-            checker.fail("n\(station.number) saw a broken invariant in \(step)")
+            checker.fail(.invariant, "n\(station.number) saw a broken invariant in \(step)")
             runningStep?.hasWritten = true
             return true
         }
@@ -202,7 +215,7 @@ final class SimulatedNode {
             let stamp = UInt64(station.number) << 56 | stampBase &+ UInt64(place)
             Workload.stamp(&content, stamp)
             guard core.recordWrite(page) else {
-                checker.fail("n\(station.number) may not write \(writes.count) pages")
+                checker.fail(.invariant, "n\(station.number) may not write \(writes.count) pages")
                 break
             }
             memory.write(page, content)
@@ -221,10 +234,7 @@ final class SimulatedNode {
             abort(now, checker)
             return false
         case .committed(let time):
-            if let floor = strictFloor, time < floor {
-                checker.fail("n\(station.number) read strictly at \(checker.describe(time.raw)), though "
-                    + "\(checker.describe(floor.raw)) was saved before")
-            }
+            if let strictFloor { checker.strict(time, floor: strictFloor, at: station) }
             strictFloor = nil
             if current.writes.isEmpty {
                 checker.checkReads(current.reads, at: time.raw, "reader n\(station.number)")
@@ -266,13 +276,18 @@ final class SimulatedNode {
                 outputs.removeAll { $0 > time }
                 isHeapKnown = false
                 reached = min(reached, time)
-            case .event(.joined(_, let applied)): reached = applied
+            case .event(.joined(_, let applied)):
+                reached = applied
+                knowsFrom = applied
+            case .event(.rejoining): hasRejoined = true
             case .event(.applied(let time, _)), .event(.committed(let time, _)):
                 checker.applied(time, after: reached, at: station)
                 reached = time
             case .event(.installed(let page, let version)):
                 if let content = memory.content(of: page) {
-                    if !Workload.isWhole(content) { checker.fail("n\(station.number) holds a torn page \(page.index)") }
+                    if !Workload.isWhole(content) {
+                        checker.fail(.content, "n\(station.number) holds a torn page \(page.index)")
+                    }
                     checker.installed(page, version, stamp: content[0], at: station)
                 }
             case .event: break

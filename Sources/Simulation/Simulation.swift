@@ -26,26 +26,50 @@ public final class Simulation {
     let stations: [UInt8]
     public var log: ((String) -> Void)?
 
-    enum Phase { case faults, recovery, settling }
+    /// Acts that wait for their moment.
+    var armed: [Spite] = []
+    /// Frames to be played again to somebody new; kept only where that may happen.
+    var archived: [Frame] = []
+    let keepsArchive: Bool
+    var pollUnderWay: PollUnderWay?
+    var lastOpening: UInt64 = 0
+    var lastDisturbance: UInt64 = 0
+    var lastCut: UInt64 = 0
+    var lullBegan: UInt64 = 0
+    /// When the faults stopped, or will.
+    var calmAt: UInt64
+    private let calmAfter: Int
+    /// Faults stopped before the script says so.
+    var hasCalmedEarly = false
+
+    enum Phase { case faults, lull, recovery, settling }
 
     /// Runs a seed to its verdict.
     /// - Parameters:
     ///   - nodes: how many, when not the seed decides.
     ///   - oneWay: how long frames are under way, milliseconds, when not the seed decides.
+    ///   - restriction: what is taken away from what the seed decides.
     public static func run(seed: UInt64, trouble: Trouble = .all, nodes: Int? = nil, oneWay: UInt64? = nil,
-                           log: ((String) -> Void)? = nil) -> Verdict {
-        let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes, oneWay: oneWay)
+                           restriction: Restriction = Restriction(), log: ((String) -> Void)? = nil) -> Verdict {
+        let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes, oneWay: oneWay,
+                                    restriction: restriction)
         simulation.log = log
         for node in simulation.nodes { node.isListening = log != nil }
         return simulation.run()
     }
 
-    init(seed: UInt64, trouble: Trouble, nodes count: Int?, oneWay: UInt64? = nil) {
+    init(seed: UInt64, trouble: Trouble, nodes count: Int?, oneWay: UInt64? = nil,
+         restriction: Restriction = Restriction()) {
         self.seed = seed
         random = Generator(seed)
         _ = random.next()
         var draw = random.split()
-        scenario = Scenario(&draw, trouble, nodes: count, oneWay: oneWay)
+        var scenario = Scenario(&draw, trouble, nodes: count, oneWay: oneWay)
+        scenario.restrict(restriction)
+        self.scenario = scenario
+        calmAt = scenario.calm
+        calmAfter = restriction.calmAfter ?? .max
+        keepsArchive = scenario.script.contains { if case .arm(.oldFrames) = $0.fault { true } else { false } }
         network = Network(scenario, random: random.split())
         stations = (1...scenario.nodes).map { UInt8($0) } + [Station.arbiter.number]
         checker = Checker(sharedPages: scenario.layout.sharedPages)
@@ -56,7 +80,8 @@ public final class Simulation {
             nodes.append(SimulatedNode(
                 station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload,
                 think: scenario.think,
-                tuning: Tuning(), limits: scenario.memory, random: random.split()))
+                tuning: Tuning(), limits: scenario.memory, strictPerMille: scenario.strictPerMille,
+                random: random.split()))
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
                                    maximumFrameBytes: Int(scenario.maximumFrameBytes), memory: scenario.memory,
@@ -75,7 +100,8 @@ public final class Simulation {
         while !isEnded, checker.failures.isEmpty, let (time, event) = queue.removeFirst() {
             now = time
             perform(event)
-            if events > Self.eventLimit { checker.fail("more than \(Self.eventLimit) frames: a storm") }
+            if events >= calmAfter && phase == .faults { perform(.calm) }
+            if events > Self.eventLimit { checker.fail(.storm, "more than \(Self.eventLimit) frames: a storm") }
         }
         return verdict()
     }
@@ -101,7 +127,12 @@ public final class Simulation {
             let bytes = frame.bytes
             let isJoin = bytes.count > 17 && bytes[17] <= FrameHeader.Kind.joinRefusal.rawValue
             threatenArbiter(isJoin ? 10 : 1)
+            let admitted = arbiter.core.endpoint.received
+            if bytes.count > 17, bytes[17] == FrameHeader.Kind.pollAnswer.rawValue { pollUnderWay?.answers += 1 }
             arbiter.core.receive(bytes.span.bytes, now: now, &arbiter.store)
+            if arbiter.core.endpoint.received > admitted {
+                checkAdmission(frame, at: station, life: arbiter.life)
+            }
             finish(arbiterAt: now)
         } else {
             let node = nodes[Int(station) - 1]
@@ -112,7 +143,12 @@ public final class Simulation {
             }
             count(frame, station)
             let bytes = frame.bytes
+            let admitted = node.core.endpoint.received
             node.core.receive(bytes.span.bytes, now: node.clock(now), &node.memory)
+            if node.core.endpoint.received > admitted {
+                checkAdmission(frame, at: station, life: node.life)
+                if !armed.isEmpty { afterReceiving(frame, at: node) }
+            }
             finish(node)
         }
     }
@@ -146,14 +182,18 @@ public final class Simulation {
 
     /// After each event at a node: its program goes on, its frames leave, its next look at the clock is set.
     func finish(_ node: SimulatedNode) {
+        guard node.isAlive else { return }
         evict(node)
         node.run(now, checker)
+        if node.hasRejoined {
+            node.hasRejoined = false
+            disturb()
+        }
         if let log { for text in node.diary { log("\(now) n\(node.station.number): \(text)") } }
         node.diary.removeAll(keepingCapacity: true)
-        for frame in node.memory.outbox {
-            network.carry(frame, from: node.station.number, stations: stations, now: now, &queue)
-        }
+        let frames = node.memory.outbox
         node.memory.outbox.removeAll(keepingCapacity: true)
+        send(frames, from: node.station.number)
         checkToken(node)
         node.wakeGeneration += 1
         let deadline = node.deadline(now)
@@ -163,6 +203,7 @@ public final class Simulation {
     }
 
     private func evict(_ node: SimulatedNode) {
+        if node.evictsUntil > 0 || !armed.isEmpty { evictPledged(node) }
         guard phase == .faults, scenario.evictionPerMille > 0 else {
             node.memory.isShort = false
             return
@@ -181,7 +222,7 @@ public final class Simulation {
         for other in nodes where other !== node && other.isAlive && other.core.phase == .member {
             if other.core.holdsToken && other.core.epoch == node.core.epoch {
                 checker.fail(
-                    "two tokens in epoch \(node.core.epoch): n\(node.station.number), n\(other.station.number)")
+                    .token, "two tokens in epoch \(node.core.epoch): n\(node.station.number), n\(other.station.number)")
             }
         }
     }
@@ -195,27 +236,27 @@ public final class Simulation {
 
     func finish(arbiterAt time: UInt64) {
         arbiter.follow(checker)
-        for reason in arbiter.polls {
-            // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
-            let isCalm = phase != .faults && now > scenario.calm + Scenario.needlessEpoch + scenario.slowness
-            if isCalm || scenario.isPeaceful {
-                checker.fail("needless epoch: \(reason)")
+        for decision in arbiter.decisions {
+            switch decision {
+            case .poll(let reason):
+                checkPoll(reason)
+                reasons[Self.name(of: reason), default: 0] += 1
+            case .opening(let record): checkOpening(record)
             }
-            reasons[Self.name(of: reason), default: 0] += 1
         }
-        arbiter.polls.removeAll()
+        arbiter.decisions.removeAll(keepingCapacity: true)
         if let log { for text in arbiter.diary { log("\(now) arbiter: \(text)") } }
         arbiter.diary.removeAll(keepingCapacity: true)
-        for frame in arbiter.store.outbox {
-            network.carry(frame, from: Station.arbiter.number, stations: stations, now: now, &queue)
-        }
+        let frames = arbiter.store.outbox
         arbiter.store.outbox.removeAll(keepingCapacity: true)
+        send(frames, from: Station.arbiter.number)
         arbiter.wakeGeneration += 1
         if arbiter.store.isDead && arbiter.isAlive {
             // What it sent before its death is on the way.
             if let log { log("\(now) FAULT the arbiter has died in the middle of an event") }
             queue.insert(.fault(.startArbiter), at: now + random.between(1, 60) * Scenario.millisecond)
             arbiter.kill()
+            disturb()
         }
         guard arbiter.isAlive else { return }
         if arbiter.core.deadline != .max {

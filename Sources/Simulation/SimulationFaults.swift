@@ -3,6 +3,7 @@ import Wire
 
 extension Simulation {
     func perform(_ fault: Fault) {
+        if phase == .lull && fault.isDisaster || hasCalmedEarly && fault.isScripted { return }
         if let log { log("\(now) FAULT \(fault)") }
         switch fault {
         case .crash(let index): crash(nodes[index])
@@ -13,9 +14,17 @@ extension Simulation {
             arbiter.core.died(nodes[index].station, now: now, &arbiter.store)
             finish(arbiterAt: now)
         case .pause(let index, let length): pause(nodes[index], length)
-        case .cut(let from, let to): network.cut(from, to)
-        case .heal: network.heal()
-        case .killArbiter: arbiter.kill()
+        case .cut(let from, let to):
+            disturb()
+            lastCut = now
+            network.cut(from, to)
+        case .heal:
+            disturb()
+            lastCut = now
+            network.heal()
+        case .killArbiter:
+            disturb()
+            arbiter.kill()
         case .startArbiter:
             if !arbiter.isAlive {
                 arbiter.boot(now: now, checker)
@@ -25,6 +34,10 @@ extension Simulation {
             if arbiter.isAlive { pauseArbiter(length) }
         case .resume(let index): resume(nodes[index])
         case .resumeArbiter: resumeArbiter()
+        case .arm(let act): if phase == .faults { armed.append(act) }
+        case .lull(let withoutArbiter): beginLull(withoutArbiter: withoutArbiter)
+        case .endOfAbsence: endAbsence()
+        case .endOfLull: endLull()
         case .calm: calmDown()
         case .rest: rest()
         case .end: end()
@@ -32,11 +45,12 @@ extension Simulation {
     }
 
     private func crash(_ node: SimulatedNode) {
+        disturb()
         node.isAlive = false
         node.memory.outbox = []
     }
 
-    private func boot(_ node: SimulatedNode) {
+    func boot(_ node: SimulatedNode) {
         guard !node.isAlive else { return }
         node.boot(Self.module(node.station, nonce: random.next() | 1, scenario), tuning: Tuning(), now: now)
         finish(node)
@@ -44,6 +58,7 @@ extension Simulation {
 
     private func pause(_ node: SimulatedNode, _ length: UInt64) {
         guard node.isAlive, node.pausedUntil <= now else { return }
+        disturb()
         node.pausedUntil = now + length
         // The clock of a paused guest may stand still.
         if random.chance(500) { node.clockLag += length }
@@ -52,6 +67,7 @@ extension Simulation {
 
     private func resume(_ node: SimulatedNode) {
         guard node.isAlive, node.pausedUntil <= now else { return }
+        disturb()
         let frames = node.ring
         node.ring = []
         for frame in frames { queue.insert(.deliver(frame, to: node.station.number), at: now) }
@@ -61,12 +77,14 @@ extension Simulation {
 
     private func pauseArbiter(_ length: UInt64) {
         guard arbiter.pausedUntil <= now else { return }
+        disturb()
         arbiter.pausedUntil = now + length
         queue.insert(.fault(.resumeArbiter), at: now + length)
     }
 
     private func resumeArbiter() {
         guard arbiter.isAlive, arbiter.pausedUntil <= now else { return }
+        disturb()
         let frames = arbiter.ring
         arbiter.ring = []
         for frame in frames { queue.insert(.deliver(frame, to: Station.arbiter.number), at: now) }
@@ -76,7 +94,10 @@ extension Simulation {
 
     /// Faults stop. From here on everyone must come back within a bound.
     private func calmDown() {
+        guard phase == .faults || phase == .lull else { return }
+        hasCalmedEarly = phase == .faults && now < scenario.calm
         phase = .recovery
+        calmAt = now
         network.isCalm = true
         network.heal()
         if !arbiter.isAlive { perform(.startArbiter) }
@@ -90,13 +111,14 @@ extension Simulation {
     private func rest() {
         let hasAll = nodes.indices.allSatisfy { nodes[$0].commits >= calmCommits[$0] + 3 }
         let isEnough = checker.commits.count >= Self.wantedCommits
+            && (events >= Self.wantedEvents || checker.commits.count >= Self.wantedEvents)
         if !hasAll || !isEnough {
-            let isLate = now > scenario.calm + Scenario.recovery + 10 * scenario.slowness
+            let isLate = now > calmAt + Scenario.recovery + 10 * scenario.slowness
             if !hasAll && isLate {
                 for index in nodes.indices where nodes[index].commits < calmCommits[index] + 3 {
-                    checker.fail("n\(index + 1) is stuck: \(state(of: nodes[index]))")
+                    checker.fail(.liveness, "n\(index + 1) is stuck: \(state(of: nodes[index]))")
                 }
-                checker.fail("arbiter: \(stateOfArbiter)")
+                checker.fail(.liveness, "arbiter: \(stateOfArbiter)")
                 return
             }
             if !isLate || !isEnough { return queue.insert(.fault(.rest), at: now + 100 * Scenario.millisecond) }
@@ -106,30 +128,38 @@ extension Simulation {
             node.mayBegin = false
             finish(node)
         }
-        queue.insert(.fault(.end), at: now + Scenario.settling + 10 * scenario.slowness)
+        queue.insert(.fault(.end), at: now + Scenario.settling + scenario.settlingSlowness)
     }
 
     static let wantedCommits = 300
+    static let wantedEvents = 5000
 
     /// Everything must be the same everywhere, saved, and add up.
     private func end() {
         isEnded = true
         let tip = arbiter.core.applied
-        if arbiter.core.saved != tip { checker.fail("not all is saved: \(stateOfArbiter)") }
+        if arbiter.core.saved != tip { checker.fail(.settlement, "not all is saved: \(stateOfArbiter)") }
         for node in nodes {
             if node.core.applied != tip || node.core.epoch != arbiter.core.epoch || node.core.phase != .member {
                 checker.fail(
-                    "n\(node.station.number) is not up to date: \(state(of: node)); arbiter: \(stateOfArbiter)")
+                    .settlement, "n\(node.station.number) is not up to date: "
+                        + "\(state(of: node)); arbiter: \(stateOfArbiter)")
             }
-            if node.core.saved != tip { checker.fail("n\(node.station.number) does not know that all is saved") }
-            if node.leakedFrames != 0 { checker.fail("n\(node.station.number) leaks \(node.leakedFrames) frames") }
+            if node.core.saved != tip {
+                checker.fail(.settlement, "n\(node.station.number) does not know that all is saved")
+            }
+            if node.leakedFrames != 0 {
+                checker.fail(.leak, "n\(node.station.number) leaks \(node.leakedFrames) frames")
+            }
         }
-        if arbiter.store.frames.used != 0 { checker.fail("the arbiter leaks \(arbiter.store.frames.used) frames") }
+        if arbiter.store.frames.used != 0 {
+            checker.fail(.leak, "the arbiter leaks \(arbiter.store.frames.used) frames")
+        }
         for node in nodes where node.core.applied == tip {
             for index in 0..<scenario.layout.sharedPages {
                 if let content = node.memory.content(of: PageNumber(UInt32(index))),
                     content != arbiter.store.disk.image[index] {
-                    checker.fail("n\(node.station.number) and the image differ in page \(index)")
+                    checker.fail(.settlement, "n\(node.station.number) and the image differ in page \(index)")
                 }
             }
         }
@@ -214,9 +244,11 @@ extension Simulation {
             $0 + image[Int(Layout.control(Station(UInt8($1))).index)][2]
         }
         if image[Int(Layout.counter.index)][1] != counted {
-            checker.fail("counter \(image[9][1]), additions \(counted)")
+            checker.fail(.invariant, "counter \(image[9][1]), additions \(counted)")
         }
         let additions = survivors.filter { $0.writes.contains { $0.page == Layout.counter } }.count
-        if UInt64(additions) != counted { checker.fail("\(additions) surviving additions, counter \(counted)") }
+        if UInt64(additions) != counted {
+            checker.fail(.invariant, "\(additions) surviving additions, counter \(counted)")
+        }
     }
 }

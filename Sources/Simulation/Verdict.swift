@@ -1,7 +1,7 @@
 /// What came of a run.
 public struct Verdict: Sendable {
     public var seed: UInt64
-    public var failures: [String]
+    public var failures: [Failure]
     /// Frames delivered.
     public var events: Int
     /// Commits of the surviving history.
@@ -25,6 +25,6 @@ public struct Verdict: Sendable {
         isSound
             ? "seed \(seed) OK events \(events) commits \(commits) trace \(trace)"
             : "seed \(seed) FAILED events \(events) commits \(commits) trace \(trace)\n  "
-                + failures.joined(separator: "\n  ")
+                + failures.map(\.description).joined(separator: "\n  ")
     }
 }

@@ -1,6 +1,12 @@
 import Glibc
 
 extension Simulate {
+    /// Prints a line at once: who reads it must know where this process was when it dies.
+    static func say(_ line: String) {
+        print(line)
+        fflush(nil)
+    }
+
     /// Writes a file; false when that is not possible.
     static func write(_ bytes: [UInt8], to path: String) -> Bool {
         guard let file = fopen(path, "w") else { return false }
