@@ -5,7 +5,8 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim sim-night model model-mutants fuzz bench check clean
+.PHONY: help prepare build command image demo test test-all sim sim-night sim-sensitivity model model-mutants fuzz bench
+.PHONY: check clean
 
 help:
 	@printf '%s\n' \
@@ -16,6 +17,7 @@ help:
 	  'make image     the node image alone, .build/image/node.elf, checked against its budgets' \
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
 	  'make sim-night fresh seeds for SECONDS=n; failures are shrunk and shown' \
+	  'make sim-sensitivity  is each planted bug found? BUG=name: this one; FRESH=1: with fresh seeds alone' \
 	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
 	  'make fuzz      hostile input to every parser, ring and core; SECONDS=60 in all; TARGET=name INPUT=file repeats one' \
 	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
@@ -60,6 +62,12 @@ sim: prepare
 sim-night: prepare
 	$(SWIFT) build $(SWIFTFLAGS) --product simulate
 	.build/release/simulate --seconds $(SECONDS)
+
+# All planted bugs are in one build, each asleep until its number is chosen; the sources have none of it.
+sim-sensitivity: prepare
+	@Sensitivity/plant.py .build/planted
+	$(SWIFT) build -c release --package-path .build/planted --product simulate
+	@Sensitivity/run.py $(BUG)
 
 model: prepare
 	Models/run
