@@ -103,7 +103,9 @@ class Cluster:
         description = {
             "name": "bench", "identifier": self.identifier, "key": self.key.hex(), "nic": self.nic,
             "memoryMebibytes": MEMORY_MEBIBYTES, "sharedMebibytes": SHARED_MEBIBYTES, "accelerator": "tcg",
-            "connect": "qemu:///embed", "image": self.image, "maximumFrameBytes": self.frame_bytes}
+            "connect": "qemu:///embed", "image": self.image, "maximumFrameBytes": self.frame_bytes,
+            "storage": {"directory": f"{self.directory}/store", "isVolatile": True, "keepCount": 10, "keepSeconds": 0,
+                        "checkpointSeconds": 0}}
         with open(f"{self.directory}/cluster.json", "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             json.dump(description, file)
 

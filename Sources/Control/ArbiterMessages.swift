@@ -94,13 +94,16 @@ public struct ArbiterStatus: ControlRequest {
         public var savedTime: UInt64
         public var nodes: [NodeReport]
         public var running: RunningProgram?
+        /// Why nothing is saved for now, and what to do; nil while saving goes on.
+        public var storeTrouble: String?
         /// Refusals, opened epochs and undone commits, newest last.
         public var notices: [String]
 
         public init(
             epoch: UInt32, commitTime: UInt64, savedTime: UInt64, nodes: [NodeReport],
-            running: RunningProgram? = nil, notices: [String] = []
+            running: RunningProgram? = nil, storeTrouble: String? = nil, notices: [String] = []
         ) {
+            self.storeTrouble = storeTrouble
             self.running = running
             self.epoch = epoch
             self.commitTime = commitTime

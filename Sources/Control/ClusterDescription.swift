@@ -28,10 +28,13 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     public var image: String
     /// Largest Ethernet frame in bytes.
     public var maximumFrameBytes: Int
+    /// Where the arbiter keeps what it saves.
+    public var storage: Storage
 
     public init(
         name: String, identifier: UInt64, key: ClusterKey, nic: Nic, memoryMebibytes: Int, sharedMebibytes: Int,
-        accelerator: Accelerator, connect: String, image: String, maximumFrameBytes: Int
+        accelerator: Accelerator, connect: String, image: String, maximumFrameBytes: Int,
+        storage: Storage
     ) {
         self.name = name
         self.identifier = identifier
@@ -43,6 +46,7 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
         self.connect = connect
         self.image = image
         self.maximumFrameBytes = maximumFrameBytes
+        self.storage = storage
     }
 
     /// Pages of the shared memory.
@@ -75,6 +79,7 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
         guard sizes.allSatisfy((1...Int(UInt16.max)).contains) else {
             throw Failure(.fault, "a size of memory or frame is impossible")
         }
+        guard description.storage.isPossible else { throw Failure(.fault, "what it says of its store is impossible") }
         return description
     }
 

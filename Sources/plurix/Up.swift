@@ -176,7 +176,7 @@ struct Up: AsyncParsableCommand {
             key: try expert.key() ?? ClusterKey.random(), nic: nic, memoryMebibytes: memory, sharedMebibytes: shared,
             accelerator: try chosenAccelerator(installation), connect: connect,
             image: try expert.checkedImage() ?? installation.image(nil),
-            maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes)
+            maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes, storage: .volatile(in: try common.directory()))
     }
 
     private func chosenAccelerator(_ installation: Installation) throws -> ClusterDescription.Accelerator {

@@ -10,7 +10,8 @@ struct MachineDefinitionTests {
         MachineDefinition(
             description: ClusterDescription(
                 name: "t", identifier: 1, key: ClusterKey.random(), nic: nic, memoryMebibytes: 64, sharedMebibytes: 8,
-                accelerator: .tcg, connect: "qemu:///embed", image: "/i/node.elf", maximumFrameBytes: 1514),
+                accelerator: .tcg, connect: "qemu:///embed", image: "/i/node.elf", maximumFrameBytes: 1514,
+                storage: .init(directory: "/s", isVolatile: false)),
             node: 10, image: "/a&b/<node>'.elf", directory: try RunDirectory(name: "t", base: "/tmp/x"),
             emulator: "/usr/bin/qemu", firmware: "/fw")
     }

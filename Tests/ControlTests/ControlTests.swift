@@ -153,17 +153,3 @@ struct JSONValueTests {
         #expect(again == value)
     }
 }
-
-// Found by fuzzing: sizes were computed with whatever the file said.
-struct ClusterDescriptionTests {
-    @Test(arguments: [
-        (64, 4352, true), (-1, 4352, false), (1 << 40, 4352, false), (64, 1 << 16, false), (0, 1514, false),
-    ])
-    func impossibleSizesAreRefused(shared: Int, frame: Int, isSound: Bool) throws {
-        let description = ClusterDescription(
-            name: "c", identifier: 1, key: .random(), nic: .virtio, memoryMebibytes: 64, sharedMebibytes: shared,
-            accelerator: .tcg, connect: "", image: "", maximumFrameBytes: frame)
-        let data = try JSONEncoder().encode(description)
-        #expect((try? ClusterDescription.read(data)) == (isSound ? description : nil))
-    }
-}
