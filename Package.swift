@@ -60,7 +60,8 @@ let package = Package(
         .testTarget(name: "ProgramsTests", dependencies: ["Programs", "Kernel", "Heap"], swiftSettings: pure),
         .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
         .testTarget(
-            name: "SimulationTests", dependencies: ["Simulation", "History", "Protocol", "Wire"], swiftSettings: pure),
+            name: "SimulationTests", dependencies: ["Simulation", "simulate", "History", "Protocol", "Wire"],
+            swiftSettings: pure),
         .testTarget(name: "HistoryTests", dependencies: ["History", "Wire"]),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
         .testTarget(name: "SegmentTests", dependencies: ["Segment", "Control", "Wire"]),

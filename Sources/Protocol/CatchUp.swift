@@ -8,7 +8,7 @@ import Wire
 struct CatchUp: Sendable {
     /// The last commit that is known to exist.
     private(set) var counter: UInt64 = 0
-    /// Who was heard of it last, and so has it.
+    /// Who is asked first: a station that has it, or while nobody answers, at least a part of what is missing.
     private(set) var heardFrom = Station.arbiter
     /// When the records are asked for, if they have not come by then.
     private(set) var deadline: UInt64 = .max
@@ -19,11 +19,14 @@ struct CatchUp: Sendable {
 
     init() {}
 
-    /// A record up to `counter` exists; `station` has it.
+    /// A record up to `counter`, which is missing here, exists; `station` has it.
+    ///
+    /// Who told of it first may be gone by now. So the last to tell of it is asked, and who knows less when those who
+    /// know more do not answer. The arbiter is asked in turn anyway [P10].
     mutating func hear(of counter: UInt64, from station: Station) {
-        guard counter > self.counter else { return }
-        self.counter = counter
-        heardFrom = station
+        let isBetter = counter > self.counter
+        if isBetter || station != .arbiter && (counter == self.counter || tries > 0) { heardFrom = station }
+        self.counter = max(counter, self.counter)
     }
 
     /// The records are wanted at `time`, unless a request for some of them is under way.

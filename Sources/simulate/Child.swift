@@ -1,14 +1,17 @@
 import Glibc
 
-/// This program once more, as a process of its own: what traps or hangs there ends only that.
+/// A program as a process of its own, mostly this one once more: what traps or hangs there ends only that.
 struct Child {
     let process: pid_t
     /// Where its output arrives.
     let output: Int32
     private var unfinished: [UInt8] = []
 
+    /// This program.
+    static let own = "/proc/self/exe"
+
     /// Nil when the system has no room for it.
-    init?(_ arguments: [String]) {
+    init?(_ arguments: [String], program: String = own) {
         var ends: [Int32] = [0, 0]
         guard pipe(&ends) == 0 else { return nil }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -22,7 +25,7 @@ struct Child {
         let environment = Self.environment.map { strdup($0) } + [nil]
         defer { for word in words + environment { free(word) } }
         var process: pid_t = 0
-        let error = posix_spawn(&process, "/proc/self/exe", &actions, nil, words, environment)
+        let error = posix_spawn(&process, program, &actions, nil, words, environment)
         close(ends[1])
         guard error == 0 else {
             close(ends[0])
@@ -43,6 +46,12 @@ struct Child {
         }
         return words
     }()
+
+    /// Waits until something has arrived, or it has closed its output; false when that takes too long.
+    func speaks(within time: Duration) -> Bool {
+        var wait = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
+        return poll(&wait, 1, Int32(time / .milliseconds(1))) > 0
+    }
 
     /// Takes in what has arrived: the whole lines; nil when the child has closed its output.
     mutating func read() -> [String]? {

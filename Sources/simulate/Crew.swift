@@ -4,7 +4,7 @@ import Simulation
 /// Processes that share the seeds of a batch. One that traps or hangs is a failure of the seed it was at, and another
 /// goes on behind it.
 struct Crew {
-    struct Failure {
+    struct Failure: Equatable {
         var seed: UInt64
         var check: String
         var text: String
@@ -27,12 +27,20 @@ struct Crew {
     private let end: UInt64
     private let clock = ContinuousClock()
 
-    /// A seed takes a tenth of a second, and a few of them some seconds on a busy machine.
-    private static let longestSilence = Duration.seconds(120)
+    private let program: String
+    private let silence: Duration
     private static let interval = Duration.seconds(5)
 
-    init(_ options: Options) {
+    /// A seed takes a tenth of a second, and a few of them some seconds on a busy machine.
+    static let longestSilence = Duration.seconds(120)
+
+    /// - Parameters:
+    ///   - program: What the processes run.
+    ///   - silence: A process that is at a seed for so long hangs.
+    init(_ options: Options, program: String = Child.own, silence: Duration = longestSilence) {
         self.options = options
+        self.program = program
+        self.silence = silence
         end = options.seconds == nil ? options.first + UInt64(options.count) : .max
     }
 
@@ -58,7 +66,7 @@ struct Crew {
     private mutating func hire(_ seed: UInt64, _ stride: UInt64) {
         let count = end == .max ? 1_000_000_000 : (end - seed + stride - 1) / stride
         let words = ["--from", "\(seed)", "--seeds", "\(count)", "--stride", "\(stride)"] + options.common
-        guard let child = Child(words) else { Simulate.stop("no process could be started", code: 71) }
+        guard let child = Child(words, program: program) else { Simulate.stop("no process could be started", code: 71) }
         members.append(Member(child: child, seed: seed, next: seed, lastHeard: clock.now))
     }
 
@@ -77,9 +85,9 @@ struct Crew {
         for place in waits.indices.reversed() {
             if waits[place].revents != 0 {
                 hear(place, stride)
-            } else if members[place].isAtSeed, clock.now - members[place].lastHeard > Self.longestSilence {
+            } else if members[place].isAtSeed, clock.now - members[place].lastHeard > silence {
                 members[place].child.kill()
-                members[place].lastWords = "no end after \(Self.longestSilence)"
+                members[place].lastWords = "no end after \(silence)"
             }
         }
     }

@@ -1,5 +1,11 @@
 import Simulation
 
+/// Why words of the command line cannot be followed, as a sentence.
+struct OptionError: Error, Equatable {
+    var text: String
+    init(_ text: String) { self.text = text }
+}
+
 /// What the words of the command line ask for.
 struct Options {
     var seed: UInt64?
@@ -25,66 +31,72 @@ struct Options {
                both: [--nodes 1...8] [--trouble BITS]
         """
 
-    init(_ words: ArraySlice<String>) {
+    init(_ words: ArraySlice<String>) throws(OptionError) {
         var words = words
         while let word = words.popFirst() {
             switch word {
-            case "--seeds": count = Int(clamping: Self.number(words.popFirst(), after: word, in: 1...1_000_000_000))
-            case "--from": first = Self.number(words.popFirst(), after: word, in: 0...UInt64.max / 2)
-            case "--seconds": seconds = Self.number(words.popFirst(), after: word, in: 1...10_000_000)
-            case "--jobs": jobs = Int(Self.number(words.popFirst(), after: word, in: 1...64))
-            case "--nodes": nodes = Int(Self.number(words.popFirst(), after: word, in: 1...8))
+            case "--seeds": count = Int(try Self.number(words.popFirst(), after: word, in: 1...1_000_000_000))
+            case "--from": first = try Self.number(words.popFirst(), after: word, in: 0...UInt64.max / 2)
+            case "--seconds": seconds = try Self.number(words.popFirst(), after: word, in: 1...10_000_000)
+            case "--jobs": jobs = Int(try Self.number(words.popFirst(), after: word, in: 1...64))
+            case "--nodes": nodes = Int(try Self.number(words.popFirst(), after: word, in: 1...8))
             case "--trouble":
-                let bits = Self.number(words.popFirst(), after: word, in: 0...UInt64(Trouble.all.rawValue))
+                let bits = try Self.number(words.popFirst(), after: word, in: 0...UInt64(Trouble.all.rawValue))
                 trouble = Trouble(rawValue: UInt32(bits))
-            case "--without": restriction.without = Self.kinds(words.popFirst())
-            case "--faults": restriction.faults = Self.places(words.popFirst())
+            case "--without": restriction.without = try Self.kinds(words.popFirst())
+            case "--faults": restriction.faults = try Self.places(words.popFirst())
             case "--calm":
-                let frames = Self.number(words.popFirst(), after: word, in: 0...UInt64(Int.max))
+                let frames = try Self.number(words.popFirst(), after: word, in: 0...UInt64(Int.max))
                 restriction.calmAfter = Int(frames)
             case "--trace": isTraced = true
             case "--frames": showsFrames = true
             case "--until-failure": stopsAtFailure = true
             case "--history":
-                guard let path = words.popFirst() else { Simulate.stop("--history takes a file") }
+                guard let path = words.popFirst() else { throw OptionError("--history takes a file") }
                 history = path
-            case "--stride": stride = Self.number(words.popFirst(), after: word, in: 1...64)
+            case "--stride": stride = try Self.number(words.popFirst(), after: word, in: 1...64)
             default:
-                guard !word.hasPrefix("-") else { Simulate.stop("'\(word)' is no option") }
-                guard let value = UInt64(word) else { Simulate.stop("'\(word)' is no seed: a seed is a number") }
-                guard seed == nil else { Simulate.stop("one seed is replayed at a time") }
+                guard !word.hasPrefix("-") else { throw OptionError("'\(word)' is no option") }
+                guard let value = UInt64(word) else { throw OptionError("'\(word)' is no seed: a seed is a number") }
+                guard seed == nil else { throw OptionError("one seed is replayed at a time") }
                 seed = value
             }
         }
     }
 
-    private static func number(_ word: String?, after option: String, in range: ClosedRange<UInt64>) -> UInt64 {
+    private static func number(
+        _ word: String?, after option: String, in range: ClosedRange<UInt64>
+    ) throws(OptionError) -> UInt64 {
         guard let word, let value = UInt64(word) else {
-            Simulate.stop("\(option) takes a number, not '\(word ?? "")'")
+            throw OptionError("\(option) takes a number, not '\(word ?? "")'")
         }
         guard range ~= value else {
-            Simulate.stop("\(option) takes \(range.lowerBound) to \(range.upperBound), not \(value)")
+            throw OptionError("\(option) takes \(range.lowerBound) to \(range.upperBound), not \(value)")
         }
         return value
     }
 
-    private static func kinds(_ list: String?) -> Trouble {
+    private static func kinds(_ list: String?) throws(OptionError) -> Trouble {
         var kinds = Trouble.none
         for word in (list ?? "").split(separator: ",", omittingEmptySubsequences: false) {
             guard let kind = Trouble.names.first(where: { $0.name == word }) else {
-                Simulate.stop("--without takes of \(Trouble.names.map(\.name).joined(separator: ",")), not '\(word)'")
+                let names = Trouble.names.map(\.name).joined(separator: ",")
+                throw OptionError("--without takes of \(names), not '\(word)'")
             }
             kinds.insert(kind.trouble)
         }
         return kinds
     }
 
-    private static func places(_ list: String?) -> [Int] {
-        guard let list, list != "none" else { return [] }
-        return list.split(separator: ",", omittingEmptySubsequences: false).map {
-            guard let place = Int($0) else { Simulate.stop("--faults takes places of the script, not '\($0)'") }
-            return place
+    private static func places(_ list: String?) throws(OptionError) -> [Int] {
+        guard let list else { throw OptionError("--faults takes places of the script") }
+        var places: [Int] = []
+        if list == "none" { return places }
+        for word in list.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let place = Int(word) else { throw OptionError("--faults takes places of the script, not '\(word)'") }
+            places.append(place)
         }
+        return places
     }
 
     /// The words that repeat a run of `seed` with these restrictions.

@@ -1,19 +1,20 @@
 import Simulation
 
 /// Looks for the least that still fails alike: the earliest calm, the fewest kinds of faults, the fewest entries of the
-/// fault script. Each try is a process of its own, as the failure may be a trap.
+/// fault script.
 struct Shrink {
-    private let options: Options
-    private let seed: UInt64
-    private let check: String
+    private let scriptLength: Int
+    private let stillFails: (Restriction) -> Bool
     private(set) var restriction = Restriction()
     private(set) var tries = 0
-    private static let mostTries = 250
+    static let mostTries = 250
 
-    init(_ failure: Crew.Failure, _ options: Options) {
-        self.options = options
-        seed = failure.seed
-        check = failure.check
+    /// - Parameters:
+    ///   - scriptLength: entries of the seed's fault script.
+    ///   - stillFails: whether the run fails alike when so much is taken away from it.
+    init(scriptLength: Int, stillFails: @escaping (Restriction) -> Bool) {
+        self.scriptLength = scriptLength
+        self.stillFails = stillFails
     }
 
     mutating func run() {
@@ -26,7 +27,7 @@ struct Shrink {
     /// Faults stop as early as possible: a binary search, because mostly what fails early fails late too.
     private mutating func shorten() {
         var least = 0
-        var most = restriction.calmAfter ?? events
+        var most = restriction.calmAfter ?? Self.longestRun
         while least < most {
             let middle = (least + most) / 2
             var attempt = restriction
@@ -50,7 +51,7 @@ struct Shrink {
 
     /// Leaves out ever smaller runs of the script.
     private mutating func dropFaults() {
-        var kept = Array(0..<Simulation.scriptLength(seed: seed, trouble: options.trouble, nodes: options.nodes))
+        var kept = Array(0..<scriptLength)
         var size = max(1, kept.count / 2)
         while size >= 1 {
             var start = 0
@@ -69,36 +70,12 @@ struct Shrink {
         }
     }
 
-    /// Frames of the run as it was; many when it traps and cannot tell.
-    private var events: Int { 100_000 }
+    /// Frames of the longest run that is cut; how many the failing one had is not known when it traps.
+    static let longestRun = 1 << 17
 
     private mutating func fails(_ attempt: Restriction) -> Bool {
         guard tries < Self.mostTries else { return false }
         tries += 1
-        return Self.outcome(options.words(seed, attempt) + ["--stride", "1"])?.check == check
-    }
-
-    /// Runs one seed in a process of its own; its failure.
-    static func outcome(_ words: [String]) -> Crew.Failure? {
-        guard var child = Child(words) else { Simulate.stop("no process could be started", code: 71) }
-        var failure: Crew.Failure?
-        var seed: UInt64 = 0
-        var isAtSeed = false
-        var lastWords = ""
-        while let lines = child.read() {
-            for line in lines {
-                switch Report(line) {
-                case .begun(let begun): (seed, isAtSeed) = (begun, true)
-                case .sound: isAtSeed = false
-                case .failed(let seed, let check, let text):
-                    isAtSeed = false
-                    failure = Crew.Failure(seed: seed, check: check, text: text)
-                case nil: lastWords = line
-                }
-            }
-        }
-        let signal = child.finish()
-        guard isAtSeed else { return failure }
-        return Crew.Failure(seed: seed, check: "trap", text: "signal \(signal ?? 0) \(lastWords)")
+        return stillFails(attempt)
     }
 }

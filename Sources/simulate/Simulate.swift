@@ -7,8 +7,9 @@ struct Simulate {
     private let options: Options
 
     static func main() {
-        let command = Simulate(options: Options(CommandLine.arguments.dropFirst()))
-        let options = command.options
+        let options: Options
+        do throws(OptionError) { options = try Options(CommandLine.arguments.dropFirst()) } catch { stop(error.text) }
+        let command = Simulate(options: options)
         if options.stride != nil {
             command.work()
         } else if let seed = options.seed {
@@ -49,7 +50,7 @@ struct Simulate {
                                          restriction: options.restriction) { Self.say($0) }
             return finish(verdict)
         }
-        if let failure = Shrink.outcome(options.words(seed, options.restriction) + ["--stride", "1"]) {
+        if let failure = Child.outcome(of: options.words(seed, options.restriction)) {
             explain(failure)
             Self.exit(with: 1)
         }
@@ -97,7 +98,10 @@ struct Simulate {
     /// Shows the failure with the shortest prefix that still fails, its last events, and how to see it all.
     private func explain(_ failure: Crew.Failure) {
         tell(failure)
-        var shrink = Shrink(failure, options)
+        let length = Simulation.scriptLength(seed: failure.seed, trouble: options.trouble, nodes: options.nodes)
+        var shrink = Shrink(scriptLength: length) { attempt in
+            Child.outcome(of: options.words(failure.seed, attempt))?.check == failure.check
+        }
         shrink.run()
         let words = options.words(failure.seed, shrink.restriction)
         var last: [String] = []

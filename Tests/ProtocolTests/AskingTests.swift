@@ -54,6 +54,21 @@ struct AskingTests {
         #expect(gap.deadline == .max && gap.counter == 0)
     }
 
+    /// Seed 856863964: who told of a commit first was gone, and the others who had it were never asked.
+    @Test func whoIsStillThereIsAsked() {
+        var gap = CatchUp()
+        gap.hear(of: 9, from: .arbiter)
+        gap.hear(of: 9, from: Station(2))
+        #expect(gap.heardFrom == Station(2))
+        gap.hear(of: 9, from: .arbiter)
+        gap.hear(of: 8, from: Station(3))
+        #expect(gap.heardFrom == Station(2), "who knows more, as long as it was not asked in vain")
+        gap.want(at: 0)
+        #expect(gap.due(after: 4, 0, Patience(), tuning) == 5)
+        gap.hear(of: 8, from: Station(3))
+        #expect(gap.heardFrom == Station(3) && gap.counter == 9)
+    }
+
     @Test func aPartTeachesNothingOfTheWay() {
         var patience = Patience()
         var gap = CatchUp()
