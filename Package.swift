@@ -19,6 +19,7 @@ let package = Package(
         .target(name: "Wire", swiftSettings: pure),
         .target(name: "Protocol", dependencies: ["Wire"], swiftSettings: pure),
         .target(name: "Store", dependencies: ["Wire"], swiftSettings: pure),
+        .target(name: "Durability", dependencies: ["Wire", "Protocol", "Store"], swiftSettings: pure),
         .target(name: "Paging", swiftSettings: pure),
         .target(name: "Heap", swiftSettings: pure),
         .target(name: "Kernel", dependencies: ["Heap"], swiftSettings: pure),
@@ -38,7 +39,9 @@ let package = Package(
         .target(name: "Segment", dependencies: ["Wire", "Control", "CLinux"]),
         .target(
             name: "PageServer",
-            dependencies: ["Wire", "Protocol", "Store", "Kernel", "Programs", "Heap", "Segment", "Control", "CLinux"],
+            dependencies: [
+                "Wire", "Protocol", "Store", "Durability", "Kernel", "Programs", "Heap", "Segment", "Control", "CLinux",
+            ],
             swiftSettings: pure),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
         .target(name: "Cluster", dependencies: ["Wire", "Control", "CLibvirt", "CLinux"]),
@@ -67,7 +70,9 @@ let package = Package(
         .testTarget(name: "SegmentTests", dependencies: ["Segment", "Control", "Wire"]),
         .testTarget(
             name: "PageServerTests",
-            dependencies: ["PageServer", "Segment", "Control", "Programs", "Kernel", "Heap", "Protocol", "Wire"],
+            dependencies: [
+                "PageServer", "Durability", "Store", "Segment", "Control", "Programs", "Kernel", "Heap", "Protocol", "Wire",
+            ],
             swiftSettings: pure),
         .testTarget(
             name: "ClusterTests",

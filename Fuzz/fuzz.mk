@@ -15,15 +15,18 @@ FUZZ_IMPORTS_Devices    :=
 FUZZ_IMPORTS_History    := Wire
 FUZZ_IMPORTS_Control    :=
 FUZZ_IMPORTS_Segment    := Control
-FUZZ_IMPORTS_PageServer := Wire Protocol Heap Kernel Control
-FUZZ_IMPORTS_Targets    := Wire Protocol Heap Kernel Programs Devices History Control Segment PageServer
+FUZZ_IMPORTS_Store      := Wire
+FUZZ_IMPORTS_Durability := Wire Protocol Store
+FUZZ_IMPORTS_PageServer := Wire Protocol Store Durability Heap Kernel Control
+FUZZ_IMPORTS_Targets    := Wire Protocol Store Durability Heap Kernel Programs Devices History Control Segment \
+  PageServer
 FUZZ_MODULES            := $(FUZZ_IMPORTS_Targets) Targets
 
 fuzz_sources = $(sort $(wildcard Sources/$(1)/*.swift) $(wildcard Sources/$(1)/*/*.swift))
 FUZZ_SOURCES_Control    := $(shell grep -L "^import \(NIO\|Logging\)" Sources/Control/*.swift)
 FUZZ_SOURCES_Segment    := Sources/Segment/Faults.swift
-FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,Journal.swift JournalFormat.swift JournalReader.swift \
-  JobReader.swift OutputReader.swift SharedImage.swift)
+FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,JobReader.swift OutputReader.swift SharedImage.swift \
+  StoreDirectory.swift)
 FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift))
 
 define fuzz_compile

@@ -46,7 +46,13 @@ struct ArbiterStore: ArbiterWorld {
     }
     mutating func discard(_ handle: FrameHandle) { pool.give(handle) }
 
-    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) {
+    mutating func gathered(_ page: SavedPage) {
+        require(pool.isWhole(page.handle), "a page that is gathered is whole")
+        require(page.version > saved, "a page that is gathered is new")
+    }
+    mutating func abandonSave() {}
+
+    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         require(time > saved, "each saved state is later than the one before")
         for page in pages {
             require(pool.isWhole(page.handle), "no byte of a saved page is what the frame held before")
@@ -56,6 +62,7 @@ struct ArbiterStore: ArbiterWorld {
         }
         for page in pages { pool.give(page.handle) }
         saved = time
+        return true
     }
 
     mutating func persist(_ fact: ArbiterFact) {

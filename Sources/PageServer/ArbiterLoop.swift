@@ -16,6 +16,8 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     private struct Mailbox {
         var tasks: [Task] = []
+        /// What the store's thread told.
+        var reports: [StoreKeeper.Report] = []
         var isClosed = false
     }
 
@@ -35,19 +37,23 @@ public final class ArbiterLoop: @unchecked Sendable {
     private let settings: ArbiterSettings
     private let directory: RunDirectory
 
-    /// Opens the journal and attaches to the segment.
+    /// Why nothing is saved; nil while that works.
+    private var storeTrouble: Failure?
+    /// When the next periodic checkpoint is due.
+    private var nextCheckpoint = UInt64.max
+    private var periodicMark: Int?
+
+    /// Opens the store and attaches to the segment.
     ///
-    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged journal.
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
         // The lock before the socket: a second arbiter must not take the frames of the first.
-        let (journal, contents) = try Journal.open(
-            directory.arbiterJournal, cluster: settings.cluster, sharedPages: settings.sharedPages)
-        if contents.tornBytes > 0 {
-            logger.notice("cut \(contents.tornBytes) bytes of an unfinished write off \(journal.path)")
-        }
+        let keeper = try StoreKeeper(
+            settings.store, cluster: settings.cluster, sharedPages: settings.sharedPages, logger: logger)
+        let contents = try keeper.contents()
         station = try HostStation(.arbiter, in: directory)
         world = HostWorld(
-            link: ArbiterLink(station), journal: journal, contents: contents,
+            link: ArbiterLink(station), keeper: keeper, image: contents.image, joinedAt: contents.joinedAt,
             maximumFrameBytes: settings.maximumFrameBytes, logger: logger)
         var generator = SystemRandomNumberGenerator()
         arbiter = Arbiter(
@@ -60,6 +66,8 @@ public final class ArbiterLoop: @unchecked Sendable {
         notices = NoticeBoard(build: settings.build, file: directory.noticesFile, logger: logger)
         self.directory = directory
         world.onStall = { [weak self] failure in self?.answerAll(.failure(failure)) }
+        keeper.report = { [weak self] report in self?.post(report) }
+        if settings.store.checkpointInterval > 0 { nextCheckpoint = Clock.now() + settings.store.checkpointInterval }
     }
 
     /// Works until `stop()`. Blocks the calling thread.
@@ -72,6 +80,9 @@ public final class ArbiterLoop: @unchecked Sendable {
             let now = Clock.now()
             if arbiter.deadline <= now { arbiter.tick(now: now, &world) }
             let isClosed = mailbox.withLock { $0.isClosed }
+            hear()
+            // Who asks is told of what has just happened, too.
+            if mailbox.withLock({ !$0.tasks.isEmpty }) { settle() }
             answerAll(.success(self))
             if isClosed { return }
             settle()
@@ -81,6 +92,29 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Does what waits for the loop, one after the other: the first may stall, and the others are answered by that.
     private func answerAll(_ result: Result<ArbiterLoop, Failure>) {
         while let task = mailbox.withLock({ $0.tasks.isEmpty ? nil : $0.tasks.removeFirst() }) { task(result) }
+    }
+
+    private func post(_ report: StoreKeeper.Report) {
+        mailbox.withLock { $0.reports.append(report) }
+        station.wake()
+    }
+
+    /// Takes in what the store's thread told.
+    private func hear() {
+        let reports = mailbox.withLock { box in
+            defer { box.reports.removeAll() }
+            return box.reports
+        }
+        for report in reports {
+            switch report {
+            case .durable(let time):
+                arbiter.becameDurable(time, now: Clock.now(), &world)
+                world.noteSaved()
+            case .trouble(let failure):
+                storeTrouble = failure
+                notices.post(failure?.message ?? "the store can be written again, and saving goes on", .error)
+            }
+        }
     }
 
     /// Ends `run`. What waits for the loop is still answered.
@@ -121,7 +155,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     private func receive() {
         let now = Clock.now()
         world.link.flush(now)
-        var due = min(arbiter.deadline, orders.deadline)
+        var due = min(arbiter.deadline, orders.deadline, nextCheckpoint)
         if world.link.isBacklogged { due = min(due, now + ArbiterLink.retryInterval) }
         station.receive(waiting: due > now ? due - now : 0) { frame in
             arbiter.receive(frame, now: Clock.now(), &world)
@@ -143,12 +177,14 @@ public final class ArbiterLoop: @unchecked Sendable {
             }
         }
         orders.settle(saved: arbiter.saved, chain: arbiter.chain, now: now)
-        if isChanged {
+        // What is shown must be saved: an image that is ahead of the disk is looked at when the disk has it.
+        if isChanged, world.image.time <= arbiter.saved {
             noteJoined()
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
+        checkpointIfDue(now)
         guard orders.deadline <= now else { return }
         let nodes = jobs.preferring(roster.ready(arbiter, world.image, now: now))
         orders.tick(now: now, nodes: nodes) { command, payload, node in
@@ -172,7 +208,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
-            running: jobs.running, notices: notices.texts)
+            running: jobs.running, storeTrouble: storeTrouble?.message, notices: notices.texts)
     }
 
     /// Gives the program up that runs.
@@ -180,6 +216,25 @@ public final class ArbiterLoop: @unchecked Sendable {
         guard let running = jobs.running else { return nil }
         try cancel(running.job)
         return running
+    }
+
+    // MARK: Checkpoints
+
+    var keeper: StoreKeeper { world.keeper }
+
+    /// Wants the state to be kept that is current now, or one soon after.
+    ///
+    /// - Returns: Under what number the keeper tells of it.
+    func beginCheckpoint(_ label: String) -> Int {
+        keeper.mark(label, notBefore: arbiter.applied, now: Clock.microsecondsSince1970())
+    }
+
+    private func checkpointIfDue(_ now: UInt64) {
+        guard nextCheckpoint <= now else { return }
+        nextCheckpoint = now + settings.store.checkpointInterval
+        // One that was asked for before and is not there yet is this one too.
+        periodicMark.map(keeper.forget)
+        periodicMark = beginCheckpoint("")
     }
 
     /// The saved state of the shared memory.

@@ -13,8 +13,10 @@ public struct ArbiterProcess: Sendable {
 
     /// How long nodes are waited for that retire, or begin to record.
     private static let patience = Duration.seconds(10)
+    /// How long is tried to make a checkpoint.
+    private static let checkpointPatience = Duration.seconds(60)
 
-    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged journal.
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
         self.directory = directory
         self.settings = settings
@@ -96,6 +98,15 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterStop.self) { _ in
             ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
         }
+        server.on(ArbiterCheckpoint.self) { request in try await keep(request.label ?? "") }
+        server.on(ArbiterCheckpoints.self) { _ in
+            try await loop.perform { $0.keeper }.checkpoints.map { CheckpointReport($0) }
+        }
+        server.on(ArbiterFork.self) { request in
+            let keeper = try await loop.perform { $0.keeper }
+            return ArbiterFork.Reply(
+                time: try keeper.fork(at: request.at, into: request.into, cluster: request.cluster).raw)
+        }
         server.on(Stop.self) { _ in
             stop.yield()
             return Done()
@@ -115,6 +126,30 @@ public struct ArbiterProcess: Sendable {
                     at: "n\(node)")
             }
             try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Keeps the state that is current now, or one soon after.
+    private func keep(_ label: String) async throws -> ArbiterCheckpoint.Reply {
+        let began = Clock.now()
+        let keeper = try await loop.perform { $0.keeper }
+        if !label.isEmpty { try CheckpointName.check(label, among: keeper.checkpoints) }
+        let mark = try await loop.perform { $0.beginCheckpoint(label) }
+        defer { keeper.forget(mark: mark) }
+        let end = ContinuousClock.now + Self.checkpointPatience
+        while true {
+            if let outcome = keeper.outcome(of: mark) {
+                let kept = try outcome.get()
+                return ArbiterCheckpoint.Reply(
+                    checkpoint: CheckpointReport(kept.checkpoint), pages: kept.pages, bytes: kept.bytes,
+                    flushes: kept.flushes, milliseconds: Double(Clock.now() - began) / 1e6)
+            }
+            guard ContinuousClock.now < end else {
+                throw Failure(
+                    .timeout, "no state could be saved within \(Self.checkpointPatience)",
+                    advice: "see \(directory.hint("status"))")
+            }
+            try await Task.sleep(for: .milliseconds(1))
         }
     }
 

@@ -11,15 +11,17 @@ public struct ArbiterSettings: Sendable {
     /// The largest frame that the segment carries, bytes: `Limits.maximumFrameBytes`, or `Limits.standardFrameBytes`
     /// for a segment with the standard MTU.
     public var maximumFrameBytes: Int
+    public var store: StoreSettings
 
     public init(
         cluster: UInt64, key: SipHash.Key, build: BuildIdentifier, sharedPages: UInt32,
-        maximumFrameBytes: Int = Limits.maximumFrameBytes
+        maximumFrameBytes: Int = Limits.maximumFrameBytes, store: StoreSettings
     ) {
         self.cluster = cluster
         self.key = key
         self.build = build
         self.sharedPages = sharedPages
         self.maximumFrameBytes = maximumFrameBytes
+        self.store = store
     }
 }

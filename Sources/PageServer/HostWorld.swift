@@ -1,30 +1,29 @@
 import Control
+import Durability
 import Glibc
 import Logging
 import Protocol
 import Wire
 
-/// The world of the arbiter in a host process: a station of the segment, an image in memory, and the journal.
+/// The world of the arbiter in a host process: a station of the segment, an image in memory, and a store.
 final class HostWorld: ArbiterWorld {
     /// What has happened to the arbiter since its events were last taken.
     enum Event {
         case reply(CommandReply, from: Station)
         case report(from: Station)
         case notice(ArbiterNotice)
-        case saved(GlobalTime)
+        case saved
     }
 
     let maximumFrameBytes: Int
     let link: ArbiterLink
     private(set) var image: SharedImage
     private(set) var events: [Event] = []
-    private let journal: Journal
-    /// Told, again and again, why the journal cannot be written, until it can.
+    let keeper: StoreKeeper
+    /// Told, again and again, why the store cannot be written, until it can.
     var onStall: ((Failure) -> Void)?
-    /// When the journal could not be written any more; nil while it can.
+    /// When the arbiter began to stand still; nil while it does not.
     private var stalledSince: UInt64?
-    /// What the journal says, for compaction.
-    private var state: ArbiterState
     /// When each node was seen joined, microseconds since 1970; 0 for those that were not.
     private(set) var joinedAt: [UInt64]
     private let logger: Logger
@@ -34,19 +33,15 @@ final class HostWorld: ArbiterWorld {
     private var generator = SystemRandomNumberGenerator()
 
     init(
-        link: ArbiterLink, journal: Journal, contents: JournalContents, maximumFrameBytes: Int, logger: Logger
+        link: ArbiterLink, keeper: StoreKeeper, image: SharedImage, joinedAt: [UInt64], maximumFrameBytes: Int,
+        logger: Logger
     ) {
         self.link = link
-        self.journal = journal
+        self.keeper = keeper
         self.maximumFrameBytes = maximumFrameBytes
         self.logger = logger
-        image = contents.image
-        state = contents.state
-        joinedAt = contents.joinedAt
-        journal.triesAgain = { [weak self] failure in
-            self?.stall(failure)
-            return true
-        }
+        self.image = image
+        self.joinedAt = joinedAt
     }
 
     func takeEvents() -> [Event] {
@@ -98,54 +93,51 @@ final class HostWorld: ArbiterWorld {
         freeHandles.append(handle.number)
     }
 
-    // MARK: What survives a kill
+    // MARK: What must not be lost
 
-    func save(_ time: GlobalTime, _ pages: [SavedPage]) {
-        let contents = pages.map { ($0.page.index, $0.version, staged[Int($0.handle.number)]) }
-        attempt { () throws(Failure) in try journal.save(time, contents) }
-        for (page, version, bytes) in contents {
-            image.set(page, to: bytes)
-            state.imageVersions[Int(page)] = version
-        }
-        for page in pages { discard(page.handle) }
-        image.close(at: time)
-        state.saved = time
-        events.append(.saved(time))
-        compactIfDue()
+    func gathered(_ page: SavedPage) {
+        keeper.put(StoreKeeper.Page(
+            number: page.page.index, version: page.version, bytes: staged[Int(page.handle.number)]))
     }
 
+    func abandonSave() { keeper.abandon() }
+
+    func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
+        for page in pages {
+            image.set(page.page.index, to: staged[Int(page.handle.number)])
+            discard(page.handle)
+        }
+        image.close(at: time)
+        let isDurable = keeper.end(at: time, now: Clock.microsecondsSince1970())
+        if isDurable { events.append(.saved) }
+        return isDurable
+    }
+
+    /// What the image holds is durable: it may be shown.
+    func noteSaved() { events.append(.saved) }
+
     func persist(_ fact: ArbiterFact) {
-        attempt { () throws(Failure) in try journal.persist(fact) }
+        note { $0.apply(fact) }
         if case .admitted(let node, _) = fact { joinedAt[node.index] = 0 }
-        state.apply(fact)
     }
 
     /// A node was seen joined.
     func note(_ node: Station, joinedAt microseconds: UInt64) {
-        attempt { () throws(Failure) in try journal.note(node, joinedAt: microseconds) }
+        note { $0.joinedAt[node.index] = microseconds }
         joinedAt[node.index] = microseconds
-    }
-
-    private func compactIfDue() {
-        guard journal.isDueForCompaction(image) else { return }
-        let before = journal.byteCount
-        do throws(Failure) {
-            try journal.compact(state, joinedAt: joinedAt, image)
-            logger.debug("journal compacted from \(before) to \(journal.byteCount) bytes")
-        } catch {
-            logger.warning("the journal could not be compacted: \(error)")
-        }
     }
 
     /// An arbiter that cannot record what it decides must not decide anything: it stands still until it can, and its
     /// nodes go on among themselves.
-    private func attempt(_ body: () throws(Failure) -> Void) {
-        do throws(Failure) { try body() } catch {
-            logger.critical("the arbiter ends: \(error)")
-            exit(error.kind.rawValue)
+    private func note(_ change: @escaping @Sendable (inout ArbiterFacts) -> Void) {
+        while true {
+            do throws(Failure) {
+                try keeper.note(change)
+                break
+            } catch { stall(error) }
         }
         guard let since = stalledSince else { return }
-        logger.notice("the journal can be written again after \((Clock.now() - since) / 1_000_000) ms")
+        logger.notice("the arbiter goes on after \((Clock.now() - since) / 1_000_000) ms")
         stalledSince = nil
     }
 
@@ -160,7 +152,7 @@ final class HostWorld: ArbiterWorld {
         usleep(Self.stallMicroseconds)
     }
 
-    /// How often a journal that cannot be written is tried, and requests are answered meanwhile.
+    /// How often a store that cannot be written is tried, and requests are answered meanwhile.
     private static let stallMicroseconds: UInt32 = 100_000
 
     // MARK: What the host wants to know

@@ -1,5 +1,6 @@
 import Control
 import Foundation
+import Store
 import Wire
 
 /// The file of a node image, as far as the arbiter must know it.
@@ -48,6 +49,15 @@ extension ArbiterSettings {
         self.init(
             cluster: cluster.identifier, key: SipHash.Key(low: key.low, high: key.high),
             build: try NodeImage.buildIdentifier(of: cluster.image), sharedPages: cluster.sharedPages,
-            maximumFrameBytes: cluster.maximumFrameBytes)
+            maximumFrameBytes: cluster.maximumFrameBytes, store: StoreSettings(cluster.storage))
+    }
+}
+
+extension StoreSettings {
+    init(_ storage: ClusterDescription.Storage) {
+        self.init(
+            directory: storage.directory, isVolatile: storage.isVolatile,
+            retention: Retention(count: storage.keepCount, age: storage.keepSeconds * 1_000_000),
+            checkpointInterval: storage.checkpointSeconds * 1_000_000_000)
     }
 }

@@ -1,4 +1,6 @@
+import Durability
 import Heap
+import Store
 import Wire
 
 /// The saved state of the shared memory: what every page held at one commit time. It can never be undone, so what is
@@ -16,6 +18,21 @@ public struct SharedImage: PageSource, Sendable {
     /// A memory of zeros.
     init(pageCount: Int) {
         pages = [[UInt8]](repeating: [], count: pageCount)
+    }
+
+    /// The newest state of a store.
+    ///
+    /// - Throws: `.damaged` for a page that cannot be read as it was written.
+    init(reading state: inout DurableState<StoreDirectory>) throws(StoreError) {
+        self.init(pageCount: state.store.geometry.pageCount)
+        for page in 0..<UInt32(pageCount) where state.store.version(of: page) > .zero {
+            var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            _ = try state.read(page, into: &raw)
+            set(page, to: bytes)
+        }
+        close(at: state.time)
     }
 
     /// Pages of the shared memory.

@@ -11,6 +11,8 @@ public struct StoreDirectory: Disk, ~Copyable {
     public let path: String
     private let directory: Int32
     private let isReadOnly: Bool
+    /// Flushes do nothing: what is in it survives processes, but not a power cut.
+    private let isVolatile: Bool
     /// Files that are open.
     private var open: [(file: DiskFile, descriptor: Int32)] = []
 
@@ -28,7 +30,7 @@ public struct StoreDirectory: Disk, ~Copyable {
 
     /// - Throws: `.input` when there is no such directory or it may not be used; `.unavailable` while another process
     ///   uses it.
-    public init(_ path: String, for purpose: Purpose) throws(Failure) {
+    public init(_ path: String, for purpose: Purpose, isVolatile: Bool = false) throws(Failure) {
         if purpose == .creating, mkdir(path, 0o700) != 0, errno != EEXIST {
             throw Failure(.input, "\(path) cannot be made: \(String(cString: strerror(errno)))", at: path)
         }
@@ -49,6 +51,7 @@ public struct StoreDirectory: Disk, ~Copyable {
         self.path = path
         self.directory = directory
         isReadOnly = purpose == .reading
+        self.isVolatile = isVolatile
     }
 
     deinit {
@@ -147,10 +150,12 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     public mutating func flush(_ file: DiskFile) throws(DiskError) {
+        guard !isVolatile else { return }
         guard fdatasync(try descriptor(file)) == 0 else { throw Self.error() }
     }
 
     public mutating func flushNames() throws(DiskError) {
+        guard !isVolatile else { return }
         guard fsync(directory) == 0 else { throw Self.error() }
     }
 
@@ -189,7 +194,7 @@ extension Failure {
         case .noStore: self.init(.input, message, advice: "name the directory of a store", at: path)
         case .exists: self.init(.input, message, advice: "name a directory that is empty or missing", at: path)
         case .newerFormat: self.init(.input, message, advice: "use the plurix that wrote it, or a later one", at: path)
-        case .otherCluster, .noCheckpoint: self.init(.input, message, at: path)
+        case .otherCluster, .noCheckpoint, .foreign: self.init(.input, message, at: path)
         case .badArchive: self.init(.input, message, advice: "export it again", at: path)
         case .disk(.missing, _), .disk(.denied, _): self.init(.input, message, at: path)
         case .disk(.full, _): self.init(.unavailable, message, at: path)

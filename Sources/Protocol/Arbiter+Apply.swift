@@ -111,7 +111,7 @@ extension Arbiter {
             let page = PageNumber(UInt32(missing.detail))
             let record = latest[Int(page.index)]
             let holder = holder(of: page, record)
-            guard record.version > saved, holder.isNode else { return true }
+            guard record.version > held, holder.isNode else { return true }
             let isSilent = now - members[holder.index].lastHeard > Self.silence
             if members[holder.index].state != .member || isSilent { beginPoll(.pageMissing(page), now, &world) }
         }

@@ -137,7 +137,7 @@ extension Arbiter {
         undo(after: time, &world)
         chain.insert(record, at: 0)
         if chain.count > 4 * Limits.maximumChain { chain.removeLast() }
-        holders = current.holders.filter { $0.version > saved && $0.version <= time }
+        holders = current.holders.filter { $0.version > held && $0.version <= time }
         polling = nil
         gap = CatchUp()
         let answered = members.indices.first {
@@ -163,24 +163,24 @@ extension Arbiter {
 
     /// The newest time at which every page is in the image or at a node that has answered [P11].
     private func newestProducible(_ current: Polling) -> GlobalTime {
-        let held = current.holders.sorted { ($0.page.index, $0.version) < ($1.page.index, $1.version) }
+        let holdings = current.holders.sorted { ($0.page.index, $0.version) < ($1.page.index, $1.version) }
         func isHeld(_ page: PageNumber, _ version: GlobalTime) -> Bool {
             var low = 0
-            var high = held.count
+            var high = holdings.count
             while low < high {
                 let middle = (low + high) / 2
-                if (held[middle].page.index, held[middle].version) < (page.index, version) {
+                if (holdings[middle].page.index, holdings[middle].version) < (page.index, version) {
                     low = middle + 1
                 } else {
                     high = middle
                 }
             }
-            return low < held.count && held[low].page == page && held[low].version == version
+            return low < holdings.count && holdings[low].page == page && holdings[low].version == version
         }
         var isLost = [Bool](repeating: false, count: latest.count)
         var lost = 0
-        var best = saved
-        var counter = saved.counter + 1
+        var best = held
+        var counter = held.counter + 1
         while counter <= applied.counter, let entry = log.entry(counter) {
             for place in 0..<entry.total {
                 let page = log.page(place, of: entry)
@@ -210,7 +210,7 @@ extension Arbiter {
             latest[index] = PageRecord()
             latest[index].version = imageVersions[index]
         }
-        counter = saved.counter + 1
+        counter = held.counter + 1
         while counter <= time.counter, let entry = log.entry(counter) {
             for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
                 let index = Int(log.page(place, of: entry).index)

@@ -38,9 +38,9 @@ struct Saving: Sendable {
 }
 
 extension Arbiter {
-    /// Begins a round when there is something new and none is under way.
+    /// Begins a round when there is something new and none is under way: not gathered, nor on its way to the disk.
     mutating func beginSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        guard saving == nil, polling == nil, applied > saved, now >= saveAt else { return }
+        guard saving == nil, polling == nil, held == saved, applied > held, now >= saveAt else { return }
         collect(keeping: nil, now, &world)
     }
 
@@ -71,14 +71,14 @@ extension Arbiter {
         finishSave(now, &world)
     }
 
-    /// The newest version of every page that was changed since the saved time.
+    /// The newest version of every page that was changed since the image.
     private func currentNeeds() -> [Saving.Need] {
         var pages: [PageNumber] = []
-        var counter = saved.counter + 1
+        var counter = held.counter + 1
         while counter <= applied.counter {
             guard let entry = log.entry(counter) else {
                 // The log was overrun: every page newer than the image is wanted instead.
-                pages = latest.indices.filter { latest[$0].version > saved }.map { PageNumber(UInt32($0)) }
+                pages = latest.indices.filter { latest[$0].version > held }.map { PageNumber(UInt32($0)) }
                 break
             }
             for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
@@ -154,6 +154,7 @@ extension Arbiter {
         }
         saving?.needs[place] = need
         if need.state == .here {
+            world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
             saving?.remaining -= 1
             askForNeeds(now, &world)
             finishSave(now, &world)
@@ -199,12 +200,24 @@ extension Arbiter {
             need.handle.map { SavedPage(page: need.page, version: need.version, handle: $0) }
         }
         precondition(pages.count == done.needs.count, "a saved state has every page")
-        world.save(done.time, pages)
+        let isDurable = world.save(done.time, pages)
         for page in pages { imageVersions[Int(page.page.index)] = page.version }
-        saved = done.time
-        holders.removeAll { $0.version <= saved }
+        held = done.time
+        holders.removeAll { $0.version <= held }
         saveAt = now + max(Self.saveInterval, min(Self.savePause * (now - done.startedAt), Self.longestPause))
+        if isDurable { becameDurable(held, now: now, &world) }
+    }
+
+    /// The image of this time is where neither a killed arbiter nor a power cut loses it: only now is it saved, and the
+    /// nodes may let go of what they kept [P7].
+    public mutating func becameDurable<World: ArbiterWorld & ~Copyable>(
+        _ time: GlobalTime, now: UInt64, _ world: inout World
+    ) {
+        guard time > saved else { return }
+        precondition(time <= held, "only what the image holds can be durable")
+        saved = time
         announce(now, &world)
+        beginSave(now, &world)
     }
 
     /// Rounds are at least this far apart, so that hot pages are fetched once for many commits.
@@ -225,6 +238,7 @@ extension Arbiter {
     mutating func cancelSave<World: ArbiterWorld & ~Copyable>(_ world: inout World) {
         guard let current = saving else { return }
         for need in current.needs { if let handle = need.handle { world.discard(handle) } }
+        world.abandonSave()
         saving = nil
     }
 }

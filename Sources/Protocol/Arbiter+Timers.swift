@@ -10,7 +10,7 @@ extension Arbiter {
                 for need in saving.needs.prefix(saving.begun) where need.state == .asked {
                     next = min(next, need.deadline)
                 }
-            } else if applied > saved {
+            } else if applied > held, held == saved {
                 next = min(next, saveAt)
             }
         }

@@ -11,6 +11,9 @@ public struct Arbiter: Sendable {
     /// Newest first.
     public internal(set) var chain: [EpochRecord]
     public internal(set) var applied: GlobalTime
+    /// The time of the image. What it holds need not be durable yet.
+    public internal(set) var held: GlobalTime
+    /// Up to here the image is durable, and all that was told to the nodes as saved.
     public internal(set) var saved: GlobalTime
     var polledEpoch: UInt32
     var lastIncarnation: UInt32
@@ -81,6 +84,7 @@ public struct Arbiter: Sendable {
         endpoint = Endpoint(cluster: cluster, key: key, station: .arbiter, incarnation: state.incarnation + 1)
         chain = state.chain
         applied = state.saved
+        held = state.saved
         saved = state.saved
         polledEpoch = max(state.polledEpoch, state.chain[0].epoch)
         lastIncarnation = state.lastIncarnation

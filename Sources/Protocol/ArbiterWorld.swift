@@ -2,8 +2,9 @@ import Wire
 
 /// The world of the arbiter: its link, its image of the shared memory, and what it must not forget.
 ///
-/// The image holds, for each page, one content: that of the newest saved version. Contents that have arrived but are
-/// not saved yet are staged frames. `persist` and `save` return when a killed arbiter would find the fact again.
+/// The image holds, for each page, one content: that of the newest version at its time. Contents that have arrived but
+/// are not part of it yet are staged frames. `persist` returns when the next arbiter would find the fact again,
+/// whatever becomes of this one.
 public protocol ArbiterWorld: ~Copyable {
     var maximumFrameBytes: Int { get }
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool
@@ -15,8 +16,15 @@ public protocol ArbiterWorld: ~Copyable {
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int)
     mutating func discard(_ handle: FrameHandle)
 
-    /// The staged pages become part of the image, all at one time.
-    mutating func save(_ time: GlobalTime, _ pages: [SavedPage])
+    /// A page of the round of saving that is under way is here. It may be written at once, but counts for nothing
+    /// before the round ends; of a page that comes twice, the later version counts.
+    mutating func gathered(_ page: SavedPage)
+    /// The round ends: its pages become part of the image, all at one time.
+    ///
+    /// - Returns: Whether the image is durable already; if not, `Arbiter.becameDurable` is told when it is.
+    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool
+    /// The round under way came to nothing.
+    mutating func abandonSave()
     mutating func persist(_ fact: ArbiterFact)
 
     mutating func randomNumber() -> UInt64

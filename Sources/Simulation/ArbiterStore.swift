@@ -71,8 +71,11 @@ struct ArbiterStore: ArbiterWorld {
     }
     mutating func discard(_ handle: FrameHandle) { frames.give(handle) }
 
-    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) {
-        guard isWritten() else { return }
+    mutating func gathered(_ page: SavedPage) {}
+    mutating func abandonSave() {}
+
+    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
+        guard isWritten() else { return false }
         for page in pages {
             disk.image[Int(page.page.index)] = frames[page.handle]
             disk.state.imageVersions[Int(page.page.index)] = page.version
@@ -80,6 +83,7 @@ struct ArbiterStore: ArbiterWorld {
         }
         disk.state.saved = time
         events.append(.saved(time))
+        return true
     }
 
     mutating func persist(_ fact: ArbiterFact) {

@@ -19,6 +19,8 @@ public enum StoreError: Error, Equatable, Sendable {
     case noCheckpoint
     /// More than a segment or its head can hold.
     case tooLarge
+    /// Its registers say what no page server writes.
+    case foreign
     /// A stream that is no export of a store, or was cut off or changed on its way.
     case badArchive
 }
@@ -40,6 +42,7 @@ extension StoreError: CustomStringConvertible {
         case .readOnly: "it has stopped writing after an earlier error"
         case .noCheckpoint: "there is no such checkpoint"
         case .tooLarge: "more than a segment holds"
+        case .foreign: "it was not written by a page server"
         case .badArchive: "this is no complete export of a store"
         }
     }

@@ -26,7 +26,8 @@ actor Cluster {
     nonisolated var arbiterSettings: ArbiterSettings {
         ArbiterSettings(
             cluster: settings.cluster, key: settings.key, build: settings.build, sharedPages: settings.sharedPages,
-            maximumFrameBytes: settings.maximumFrameBytes)
+            maximumFrameBytes: settings.maximumFrameBytes,
+            store: StoreSettings(directory: base + "/store"))
     }
 
     nonisolated var client: ControlClient { ControlClient(path: directory.arbiterSocket) }

@@ -33,7 +33,9 @@ struct QuietWorld: NodeWorld, ArbiterWorld {
     mutating func rollback(to time: GlobalTime) {}
     mutating func record(_ event: ProtocolEvent) {}
 
-    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) {}
+    mutating func gathered(_ page: SavedPage) {}
+    mutating func abandonSave() {}
+    mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool { true }
     mutating func persist(_ fact: ArbiterFact) {}
     mutating func randomNumber() -> UInt64 { 4 }
     mutating func accept(_ reply: CommandReply, from node: Station) {}

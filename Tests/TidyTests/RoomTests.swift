@@ -12,7 +12,7 @@ enum Rooms {
     static let foreign: [String: Set<String>] = [
         "Control": ["Foundation", "Logging", "NIOCore", "NIOPosix"],
         "Segment": ["Foundation", "Glibc", "Logging", "Synchronization"],
-        "PageServer": ["Foundation", "Glibc", "Logging", "Synchronization"],
+        "PageServer": ["Dispatch", "Foundation", "Glibc", "Logging", "Synchronization"],
         "Cluster": ["Foundation", "Logging", "Synchronization"],
         "plurix": ["ArgumentParser", "Foundation", "Logging"],
         "simulate": ["Glibc"],

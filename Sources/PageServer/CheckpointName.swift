@@ -1,0 +1,50 @@
+import Control
+import Store
+import Wire
+
+/// How people name checkpoints: by a label, by `EPOCH:COUNTER` of the commit time, or by that time as one number, as
+/// in `savedTime` of `plurix status --json`.
+public enum CheckpointName {
+    /// `EPOCH:COUNTER`.
+    public static func text(_ time: GlobalTime) -> String { "\(time.epoch):\(time.counter)" }
+
+    /// The time that a text can only mean, if it is one.
+    static func time(_ text: String) -> GlobalTime? {
+        if let raw = UInt64(text) { return GlobalTime(raw: raw) }
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 2, let epoch = UInt32(parts[0]), let counter = UInt64(parts[1]),
+            epoch <= Limits.maximumEpoch, counter < 1 << 44
+        else { return nil }
+        return GlobalTime(epoch: epoch, counter: counter)
+    }
+
+    /// The checkpoint that is meant.
+    ///
+    /// - Throws: `.input` for one that does not exist, with those that do.
+    public static func resolve(_ text: String, among checkpoints: [Checkpoint]) throws(Failure) -> Checkpoint {
+        if let found = checkpoints.last(where: { $0.label == text && !text.isEmpty }) { return found }
+        if let time = time(text), let found = checkpoints.first(where: { $0.time == time }) { return found }
+        let names = checkpoints.map { $0.label.isEmpty ? Self.text($0.time) : "\(Self.text($0.time)) (\($0.label))" }
+        throw Failure(
+            .input, "there is no checkpoint \"\(text)\"",
+            advice: names.isEmpty ? "none was ever made" : "there are \(names.joined(separator: ", "))", at: text)
+    }
+
+    /// Whether a new checkpoint may be called so.
+    ///
+    /// - Throws: `.usage` for a label that is too long or would be taken for a time; `.input` for one that is taken.
+    public static func check(_ label: String, among checkpoints: [Checkpoint]) throws(Failure) {
+        let isPlain = label.unicodeScalars.allSatisfy {
+            !$0.properties.isWhitespace && $0.properties.generalCategory != .control
+        }
+        guard !label.isEmpty, label.utf8.count <= Checkpoint.maximumLabelBytes, isPlain, time(label) == nil else {
+            throw Failure(
+                .usage, "\"\(label)\" cannot label a checkpoint",
+                advice: "use at most \(Checkpoint.maximumLabelBytes) bytes without spaces, and no number",
+                at: "--label")
+        }
+        guard !checkpoints.contains(where: { $0.label == label }) else {
+            throw Failure(.input, "there is a checkpoint \"\(label)\" already", advice: "use another label", at: label)
+        }
+    }
+}

@@ -1,0 +1,73 @@
+import Control
+import Durability
+import Foundation
+import Store
+import Wire
+
+/// What somebody must know of a store to go on with it.
+public struct StoreFacts: Sendable {
+    public var cluster: UInt64
+    public var sharedPages: UInt32
+    /// The newest state; nil when nothing was ever saved.
+    public var newest: Checkpoint?
+}
+
+/// Stores whose clusters do not live: to go on with one, or to make another out of it.
+public enum StoreRevival {
+    /// Makes the store of a cluster that ended, however it ended, ready for the next arbiter: all its nodes are dead.
+    ///
+    /// - Throws: `.unavailable` while another process uses it; what hinders a store to be opened.
+    public static func prepare(_ path: String) throws(Failure) -> StoreFacts {
+        let disk = try StoreDirectory(path, for: .writing)
+        do throws(StoreError) {
+            var state = try DurableState(Store.open(disk))
+            try state.note { $0.buryAll() }
+            try state.settle()
+            return StoreFacts(
+                cluster: state.store.cluster, sharedPages: UInt32(state.store.geometry.pageCount),
+                newest: state.store.checkpoints.last)
+        } catch {
+            throw Failure(error, store: path)
+        }
+    }
+
+    /// Makes a store for another cluster, or another life of this one, out of the state at a checkpoint. Both share the
+    /// files of the past.
+    ///
+    /// - Parameters:
+    ///   - name: Of the checkpoint; nil for the newest state.
+    ///   - target: A directory that is empty or missing.
+    /// - Returns: The commit time of that state.
+    /// - Throws: `.unavailable` while another process uses the store; `.input` when there is no such checkpoint, or
+    ///   something is in the target.
+    public static func fork(
+        from path: String, at name: String?, into target: String, cluster: UInt64? = nil
+    ) throws(Failure) -> GlobalTime {
+        let disk = try StoreDirectory(path, for: .writing)
+        var state: DurableState<StoreDirectory>
+        do throws(StoreError) { state = try DurableState(Store.open(disk)) } catch {
+            throw Failure(error, store: path)
+        }
+        return try fork(&state, at: name, into: target, cluster: cluster ?? state.store.cluster)
+    }
+
+    static func fork(
+        _ state: inout DurableState<StoreDirectory>, at name: String?, into target: String, cluster: UInt64
+    ) throws(Failure) -> GlobalTime {
+        let checkpoints = state.store.checkpoints
+        guard let newest = checkpoints.last else {
+            throw Failure(.input, "nothing was ever saved in this store", advice: "begin a new one with --new")
+        }
+        let time = try name.map { (text) throws(Failure) in try CheckpointName.resolve(text, among: checkpoints).time }
+            ?? newest.time
+        try StoreOpening.makeParents(of: target)
+        let disk = try StoreDirectory(target, for: .creating)
+        var generator = SystemRandomNumberGenerator()
+        do throws(StoreError) {
+            _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
+        } catch {
+            throw Failure(error, store: target)
+        }
+        return time
+    }
+}
