@@ -141,9 +141,12 @@ struct SegmentReader: Sendable {
         let place = RecordPlace(key: key, identity: header.identity, segment: segment.number)
         let span = bytes.span.bytes
         guard let head = try place.parse(span, from: 0, at: segment.seal), head.kind == .seal,
-            let seal = Seal.parse(span.extracting(RecordHead.byteCount..<head.byteCount)),
-            place.chain(seal.chain, span.load(UInt64.self, at: 40)) == segment.chain
+            let seal = Seal.parse(span.extracting(RecordHead.byteCount..<head.byteCount))
         else { return nil }
+        // A sound seal of another chain: a segment of another copy of this store.
+        guard place.chain(seal.chain, span.load(UInt64.self, at: 40)) == segment.chain else {
+            throw .damaged(file, offset: segment.seal)
+        }
         return seal
     }
 

@@ -51,7 +51,7 @@ extension Store where Medium: ~Copyable {
         if let cluster, superblock.cluster != cluster { throw .otherCluster(superblock.cluster) }
         store.superblock = superblock
         store.olderFloor = found.olderFloor
-        store.hasReserve = found.hasReserve
+        try store.lookForReserve()
         store.stopped = .readOnly
         var recovery = Recovery(superblock, isLossAccepted: isLossAccepted)
         store.adopt(try recovery.run(&store.disk))
@@ -141,17 +141,27 @@ extension Store where Medium: ~Copyable {
         }
     }
 
+    /// Only all of it is one: its maker may have been interrupted.
+    private mutating func lookForReserve() throws(StoreError) {
+        do throws(DiskError) {
+            hasReserve = try disk.byteCount(of: .reserve) >= geometry.reserveBytes
+        } catch {
+            guard error == .missing else { throw .disk(error, .reserve) }
+        }
+    }
+
     /// Takes the space that cleaning a full disk will need. Without it the store works as well.
     mutating func makeReserve() throws(StoreError) {
         guard geometry.reserveBytes > 0, !hasReserve else { return }
         do throws(DiskError) {
-            try disk.create(.reserve)
+            // One that is too short, because somebody was interrupted in making it, is filled up.
+            do throws(DiskError) { try disk.create(.reserve) } catch { guard error == .exists else { throw error } }
             try disk.writeAll([UInt8](repeating: 0, count: geometry.reserveBytes), to: .reserve, at: 0)
             try disk.flush(.reserve)
             hasReserve = true
         } catch {
-            guard error == .full || error == .exists else { throw .disk(error, .reserve) }
-            if error == .full { try diskDelete(.reserve) }
+            guard error == .full else { throw .disk(error, .reserve) }
+            try diskDelete(.reserve)
         }
     }
 
@@ -160,7 +170,6 @@ extension Store where Medium: ~Copyable {
         var olderFloor = LogPosition()
         var findings: [Finding] = []
         var hasSegments = false
-        var hasReserve = false
     }
 
     private mutating func readSuperblocks() throws(StoreError) -> Superblocks {
@@ -190,7 +199,6 @@ extension Store where Medium: ~Copyable {
         do throws(DiskError) {
             for file in try disk.files() {
                 if case .segment = file { result.hasSegments = true }
-                if file == .reserve { result.hasReserve = true }
             }
         } catch {
             throw .disk(error, .superblock(0))
