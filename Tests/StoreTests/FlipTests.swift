@@ -130,8 +130,8 @@ import Wire
         #expect(swapped > 20)
     }
 
-    /// A record with another tag, sound by itself as it may be, is none of the segment's: its chain, which the summaries
-    /// of later segments name, is another one.
+    /// A record with another tag, sound by itself as it may be, is none of the segment's: its chain, which the
+    /// summaries of later segments name, is another one.
     @Test func everyTagIsInTheChain() throws {
         let disk = try Self.image()
         let store = try Store.examine(disk)

@@ -9,8 +9,8 @@ import Wire
     private static func slot(_ store: borrowing Store<SimulatedDisk>) -> Int { Int(store.superblock.generation % 2) }
 
     /// Whatever was cleaned: with either superblock gone, everything that the store says is still there.
-    @Test(arguments: [Workload.everything, Workload.cleaning]) func oneSuperblockIsEnough(weights: [(Workload.Step, Int)])
-        throws {
+    @Test(arguments: [Workload.everything, Workload.cleaning])
+    func oneSuperblockIsEnough(weights: [(Workload.Step, Int)]) throws {
         var deletions = 0
         var cuts = 0
         for seed in 1...40 as ClosedRange<UInt64> {
