@@ -34,6 +34,7 @@ extension FrameForge {
         case .open: open(&input)
         case .epochQuestion: []
         case .strictRead: bytes(StrictRead(nonce: input.number()))
+        case .saveRequest: bytes(SaveRequest(time: time(&input)))
         case .strictAnswer: bytes(StrictAnswer(nonce: nonce(strictNonce, &input), time: time(&input)))
         case .command: command(&input)
         case .commandReply:

@@ -46,6 +46,7 @@ extension FrameForge {
         }
         case .epochQuestion: return check(EpochQuestion.self, frame)
         case .strictRead: return check(StrictRead.self, frame)
+        case .saveRequest: return check(SaveRequest.self, frame)
         case .strictAnswer: return check(StrictAnswer.self, frame)
         case .command: return check(Command.self, frame)
         case .commandReply: return check(CommandReply.self, frame)

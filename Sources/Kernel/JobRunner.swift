@@ -6,6 +6,8 @@ public enum StepOutcome: Equatable {
     case again
     /// Commit, and run the next step when another node has changed a page that this one read.
     case wait
+    /// Commit, and run the next step when this commit is saved.
+    case durably
     /// Undo, and run the step again with the next `attempt`.
     case abandon
     /// Undo, make a strict read, and run the step again.
@@ -148,6 +150,7 @@ public enum JobRunner<Programs: ProgramSet> {
         switch step {
         case .again: return .again
         case .wait: return .wait
+        case .durably: return .durably
         case .abandon: return .abandon
         case .strictly: return .strictly
         case .failed(let reason): return .failed(reason)

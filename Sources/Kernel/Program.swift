@@ -8,6 +8,9 @@ public enum Step: Equatable {
     case done
     /// Commit, and call again when another node has changed a page that this step read.
     case wait
+    /// Commit, and call again when the commit is saved: whatever crashes, it is not undone any more. That waits for a
+    /// flush of the disk, which all that commit meanwhile share (group commit).
+    case durably
     /// Undo this step and call it again, with the next `attempt`.
     case abandon
     /// Undo this step, ask the arbiter how far the memory is (2 frames), and call the step again when this node is as

@@ -88,8 +88,9 @@ extension Nucleus {
     private func powerOff(_ command: Wire.Command) -> Never {
         core.idle(now: Machine.nanoseconds(), &world)
         let last = core.applied
+        core.askToSave(last, &world)
         let end = Machine.nanoseconds() + 2_000_000_000
-        wait { core.saved >= last || Machine.nanoseconds() >= end }
+        wait { core.isSaved(last) || Machine.nanoseconds() >= end }
         core.reply(command.identifier, .done, time: core.applied, &world)
         Machine.write(serial: "OFF the host asked this node to leave\n")
         Machine.die()
@@ -98,18 +99,19 @@ extension Nucleus {
     /// Runs the next step of the current job, or sleeps until there may be one.
     private func runNextStep() {
         switch run(.step) {
-        case .committed:
+        case .committed(let time):
             attempt = 0
             stepCommits += 1
             isStrict = false
             if outcome == .wait { sleepUntilChange() }
+            if outcome == .durably { waitUntilSaved(time) }
         case .undone:
             switch outcome {
             case .failed(let reason):
                 failure = JobFailure(reason)
                 endPart()
             case .strictly: readStrictly()
-            case .again, .wait, .abandon: attempt += 1
+            case .again, .wait, .durably, .abandon: attempt += 1
             }
         case .trapped:
             endPart()
@@ -121,6 +123,14 @@ extension Nucleus {
         core.askStrict(now: Machine.nanoseconds(), &world)
         wait { core.isStrict || core.phase != .member }
         isStrict = core.isStrict
+    }
+
+    /// Until the commit cannot be undone any more, or was: then the shared memory says what is next.
+    private func waitUntilSaved(_ time: GlobalTime) {
+        let epoch = core.epoch
+        core.askToSave(time, &world)
+        core.idle(now: Machine.nanoseconds(), &world)
+        wait { core.isSaved(time) || core.epoch != epoch || core.phase != .member }
     }
 
     private func endPart() {

@@ -60,7 +60,7 @@ extension Nucleus {
 
     private func isGivenUp(_ outcome: StepOutcome) -> Bool {
         switch outcome {
-        case .again, .wait: false
+        case .again, .wait, .durably: false
         case .abandon, .strictly, .failed: true
         }
     }

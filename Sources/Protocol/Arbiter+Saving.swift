@@ -40,7 +40,8 @@ struct Saving: Sendable {
 extension Arbiter {
     /// Begins a round when there is something new and none is under way: not gathered, nor on its way to the disk.
     mutating func beginSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        guard saving == nil, polling == nil, held == saved, applied > held, now >= saveAt else { return }
+        guard saving == nil, polling == nil, held == saved, applied > held else { return }
+        guard now >= saveAt || saveWanted > held else { return }
         collect(keeping: nil, now, &world)
     }
 

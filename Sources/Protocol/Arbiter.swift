@@ -45,6 +45,8 @@ public struct Arbiter: Sendable {
     var openAgainAt: UInt64 = .max
     var openAgain = 0
     var saveAt: UInt64 = 0
+    /// Somebody waits until so much is saved.
+    var saveWanted = GlobalTime.zero
     var lastTick: UInt64 = 0
     /// A reason for a poll that came while another was under way.
     var nextReason: ArbiterNotice.Reason? = nil
@@ -204,6 +206,11 @@ public struct Arbiter: Sendable {
         case .pollAnswer: return receivePollAnswer(header, frame, now, &world)
         case .epochQuestion:
             sendOpen(to: header.sender, &world)
+            return true
+        case .saveRequest:
+            guard let request = SaveRequest.parse(frame) else { return false }
+            saveWanted = max(saveWanted, request.time)
+            beginSave(now, &world)
             return true
         case .strictRead:
             guard let read = StrictRead.parse(frame) else { return false }

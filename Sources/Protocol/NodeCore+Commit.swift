@@ -163,6 +163,16 @@ extension NodeCore {
         world.doom()
     }
 
+    // MARK: Durable commits
+
+    /// Whether everything up to this time is saved, never to be undone.
+    public func isSaved(_ time: GlobalTime) -> Bool { saved >= time }
+
+    /// Somebody waits until this time is saved: the arbiter should not rest before it is.
+    public mutating func askToSave<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
+        if saved < time { send(SaveRequest(time: time), to: .arbiter, &world) }
+    }
+
     // MARK: Strict reads
 
     /// Asks the arbiter for a time at or after everything acknowledged before now [P2].

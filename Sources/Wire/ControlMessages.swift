@@ -27,6 +27,19 @@ public struct Heartbeat: Message {
     }
 }
 
+/// Node → arbiter: somebody waits until this time is saved. A hint, which spares a pause between two rounds of saving.
+public struct SaveRequest: Message {
+    public static let kind = FrameHeader.Kind.saveRequest
+    public var time: GlobalTime
+    public init(time: GlobalTime) { self.time = time }
+    public var byteCount: Int { 8 }
+    public func emit(into frame: inout MutableRawSpan) { frame.store(time.raw, at: Payload.at(0)) }
+    public static func parse(_ frame: RawSpan) -> SaveRequest? {
+        guard Payload.count(frame) == 8 else { return nil }
+        return SaveRequest(time: GlobalTime(raw: frame.load(UInt64.self, at: Payload.at(0))))
+    }
+}
+
 /// A strict read's question to the arbiter, and its answer: a time at or after every commit acknowledged before.
 public struct StrictRead: Message {
     public static let kind = FrameHeader.Kind.strictRead

@@ -117,7 +117,7 @@ public struct FrameHeader: Equatable, Sendable {
         case tokenRequest = 48, tokenGrant
         case commit = 64, recordRequest, recordReply, missing
         case poll = 80, pollAnswer, open, epochQuestion
-        case strictRead = 96, strictAnswer
+        case strictRead = 96, strictAnswer, saveRequest
         case command = 112, commandReply, report
     }
 }

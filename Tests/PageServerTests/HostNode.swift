@@ -30,6 +30,8 @@ final class HostNode: @unchecked Sendable {
     private var afterCommit: StepOutcome = .again
     private var attempt: UInt64 = 0
     private var isWaiting = false
+    /// The last step wants this commit to be saved before the next one runs, in this epoch.
+    private var durable: (time: GlobalTime, epoch: UInt32)?
     private var changesSeen = -1
 
     init(_ number: UInt8, _ settings: NodeSettings, in directory: RunDirectory) throws {
@@ -90,6 +92,8 @@ final class HostNode: @unchecked Sendable {
     private func nextWork() -> Work? {
         if !core.isReady { return .enter }
         if let command = world.commands.first { return .command(command.head, command.payload) }
+        if let durable, !core.isSaved(durable.time), core.epoch == durable.epoch { return nil }
+        durable = nil
         return isWaiting && changesSeen == world.changes ? nil : .step
     }
 
@@ -141,7 +145,7 @@ final class HostNode: @unchecked Sendable {
     /// A step that asks to be undone.
     private func isGivenUp() -> Bool {
         switch afterCommit {
-        case .again, .wait: return false
+        case .again, .wait, .durably: return false
         case .abandon: attempt += 1
         case .strictly: core.askStrict(now: now(), &world)
         case .failed(let reason):
@@ -190,6 +194,9 @@ final class HostNode: @unchecked Sendable {
         case .step:
             attempt = 0
             isWaiting = afterCommit == .wait
+            guard afterCommit == .durably else { return }
+            durable = (time, core.epoch)
+            core.askToSave(time, &world)
         }
     }
 }

@@ -157,7 +157,7 @@ final class SimulatedCluster {
             JobRunner<TestedPrograms>.recordFailure(
                 memory, node: number, JobFailure(reason), readings: node.readings)
             commit(&node, number)
-        case .again:
+        case .again, .durably:
             commit(&node, number)
         case .wait:
             commit(&node, number)

@@ -98,6 +98,7 @@ struct Sample: Sendable, CustomStringConvertible {
                behind: [3, 0, 0, 0, 0x34, 0x12, 0, 0, 0, 0x20, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
         Sample(EpochQuestion()),
         Sample(StrictRead(nonce: 12)),
+        Sample(SaveRequest(time: GlobalTime(epoch: 3, counter: 14))),
         Sample(StrictAnswer(nonce: 12, time: time)),
         Sample(Command(identifier: 13, verb: .perform, argument: 14, length: 3), behind: [1, 2, 3]),
         Sample(CommandReply(identifier: 13, status: .refused, time: time)),
