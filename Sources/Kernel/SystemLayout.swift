@@ -67,10 +67,10 @@ public struct Root: Equatable, Sendable {
     /// "PLURIX" and two zeros.
     static let expectedMagic: UInt64 = 0x0000_5849_5255_4c50
     /// Changes whenever the layout of a system page changes.
-    static let expectedFormat: UInt32 = 1
+    public static let expectedFormat: UInt32 = 1
 
     static var magic: Shared<UInt64> { Shared(page: SystemLayout.rootPage, 0) }
-    static var format: Shared<UInt32> { Shared(page: SystemLayout.rootPage, 8) }
+    public static var format: Shared<UInt32> { Shared(page: SystemLayout.rootPage, 8) }
     static var pageCount: Shared<UInt32> { Shared(page: SystemLayout.rootPage, 12) }
     static var heapFirstPage: Shared<UInt32> { Shared(page: SystemLayout.rootPage, 16) }
 

@@ -51,6 +51,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         let keeper = try StoreKeeper(
             settings.store, cluster: settings.cluster, sharedPages: settings.sharedPages, logger: logger)
         let contents = try keeper.contents()
+        try contents.image.checkLayout(in: settings.store.directory)
         station = try HostStation(.arbiter, in: directory)
         world = HostWorld(
             link: ArbiterLink(station), keeper: keeper, image: contents.image, joinedAt: contents.joinedAt,
@@ -112,7 +113,7 @@ public final class ArbiterLoop: @unchecked Sendable {
                 world.noteSaved()
             case .trouble(let failure):
                 storeTrouble = failure
-                notices.post(failure?.message ?? "the store can be written again, and saving goes on", .error)
+                notices.post(failure?.description ?? "the store can be written again, and saving goes on", .error)
             }
         }
     }
@@ -208,7 +209,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
-            running: jobs.running, storeTrouble: storeTrouble?.message, notices: notices.texts)
+            running: jobs.running, storeTrouble: storeTrouble?.description, notices: notices.texts)
     }
 
     /// Gives the program up that runs.

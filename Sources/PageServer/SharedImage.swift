@@ -1,5 +1,7 @@
+import Control
 import Durability
 import Heap
+import Kernel
 import Store
 import Wire
 
@@ -61,6 +63,16 @@ public struct SharedImage: PageSource, Sendable {
         return bytes(of: place.address.page).withUnsafeBytes {
             $0.loadUnaligned(fromByteOffset: offset, as: Value.self)
         }
+    }
+
+    /// - Throws: `.input` for a saved memory whose system pages are laid out as by another version of them.
+    func checkLayout(in store: String) throws(Failure) {
+        guard time > .zero, Root(self) == nil else { return }
+        throw Failure(
+            .input,
+            "\(store): the type Root of its memory has format \(self[Root.format]), and this build knows"
+                + " \(Root.expectedFormat)",
+            advice: "use the plurix that wrote it, or begin a new store with --new", at: store)
     }
 
     /// A page gets other bytes; part of a state that `close` names.

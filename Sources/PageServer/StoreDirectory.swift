@@ -187,6 +187,9 @@ public struct StoreDirectory: Disk, ~Copyable {
 }
 
 extension Failure {
+    /// As the system says it.
+    private static let noSpace = String(cString: strerror(ENOSPC))
+
     /// What went wrong with a store, where, and what can be done about it.
     public init(_ error: StoreError, store path: String) {
         let message = "\(path): \(error)"
@@ -197,7 +200,8 @@ extension Failure {
         case .otherCluster, .noCheckpoint, .foreign: self.init(.input, message, at: path)
         case .badArchive: self.init(.input, message, advice: "export it again", at: path)
         case .disk(.missing, _), .disk(.denied, _): self.init(.input, message, at: path)
-        case .disk(.full, _): self.init(.unavailable, message, at: path)
+        case .disk(.full, _):
+            self.init(.unavailable, "\(path): \(Self.noSpace)", advice: "make room on that disk", at: path)
         case .damaged:
             self.init(.fault, message, advice: "restore the directory from an export, or begin a new one", at: path)
         case .disk: self.init(.fault, message, advice: "look at the disk's own reports", at: path)
