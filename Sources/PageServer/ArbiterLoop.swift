@@ -230,6 +230,9 @@ public final class ArbiterLoop: @unchecked Sendable {
         keeper.mark(label, notBefore: arbiter.applied, now: Clock.microsecondsSince1970())
     }
 
+    /// The newest commit that the arbiter has followed.
+    var commitTime: GlobalTime { arbiter.applied }
+
     private func checkpointIfDue(_ now: UInt64) {
         guard nextCheckpoint <= now else { return }
         nextCheckpoint = now + settings.store.checkpointInterval

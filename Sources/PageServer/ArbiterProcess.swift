@@ -150,6 +150,7 @@ public struct ArbiterProcess: Sendable {
                     advice: "see \(directory.hint("status"))")
             }
             try await Task.sleep(for: .milliseconds(1))
+            keeper.lower(mark: mark, to: try await loop.perform { $0.commitTime }, now: Clock.microsecondsSince1970())
         }
     }
 

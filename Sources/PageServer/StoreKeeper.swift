@@ -164,13 +164,27 @@ final class StoreKeeper: @unchecked Sendable {
         queue.sync {
             nextMark += 1
             marks.append(Mark(number: nextMark, label: label, notBefore: time))
-            if ended == nil, round.isEmpty, state.time >= time, time > .zero {
-                attempt { () throws(StoreError) in
-                    roundStart = (state.store.bytesWritten, state.store.flushCount)
-                    try keep(state.time, now, pages: 0)
-                }
-            }
+            keepNewest(now)
             return nextMark
+        }
+    }
+
+    /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
+    func lower(mark: Int, to time: GlobalTime, now: UInt64) {
+        queue.sync {
+            guard let place = marks.firstIndex(where: { $0.number == mark && $0.notBefore > time }) else { return }
+            marks[place].notBefore = time
+            keepNewest(now)
+        }
+    }
+
+    /// Keeps the newest state for those who wait for no later one, if no round is under way that will be it.
+    private func keepNewest(_ now: UInt64) {
+        let isWanted = marks.contains { $0.outcome == nil && $0.notBefore <= state.time }
+        guard isWanted, ended == nil, round.isEmpty, !isFailing, state.time > .zero else { return }
+        attempt { () throws(StoreError) in
+            roundStart = (state.store.bytesWritten, state.store.flushCount)
+            try keep(state.time, now, pages: 0)
         }
     }
 
