@@ -44,7 +44,7 @@ let package = Package(
             ],
             swiftSettings: pure),
         .systemLibrary(name: "CLibvirt", pkgConfig: "libvirt", providers: [.apt(["libvirt-dev"])]),
-        .target(name: "Cluster", dependencies: ["Wire", "Control", "CLibvirt", "CLinux"]),
+        .target(name: "Cluster", dependencies: ["Wire", "Control", "PageServer", "CLibvirt", "CLinux"]),
         .executableTarget(
             name: "plurix",
             dependencies: [

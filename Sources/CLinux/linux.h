@@ -11,3 +11,7 @@ extern int ppoll(struct pollfd *descriptors, nfds_t count, const struct timespec
 
 // Declared by <spawn.h> only under _GNU_SOURCE. Closes every descriptor from `first` on in the new process.
 extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *actions, int first);
+
+// Declared by <stdio.h> only under _GNU_SOURCE. Gives two names to each other's files, all at once.
+#define PLURIX_RENAME_EXCHANGE 2u
+extern int renameat2(int old_directory, const char *old, int new_directory, const char *new_name, unsigned int flags);

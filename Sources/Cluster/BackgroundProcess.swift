@@ -40,7 +40,7 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
 
         // Safe: the copies live until the call is over, and the list ends with nil.
         var arguments: [UnsafeMutablePointer<CChar>?] = []
-        for argument in [executable, rawValue, directory.path] { arguments.append(strdup(argument)) }
+        for argument in try [executable] + words(in: directory) { arguments.append(strdup(argument)) }
         arguments.append(nil)
         defer { arguments.forEach { free($0) } }
         var child: pid_t = 0
@@ -49,6 +49,15 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
             throw Failure(.fault, "cannot start the \(rawValue): \(String(cString: strerror(status)))")
         }
         return child
+    }
+
+    /// The command that the process is, with its arguments. An arbiter with a disk is a page server.
+    private func words(in directory: RunDirectory) throws(Failure) -> [String] {
+        if self == .arbiter {
+            let storage = try ClusterDescription.load(directory).storage
+            if !storage.isVolatile { return ["pageserver", directory.path, "--directory", storage.directory] }
+        }
+        return [rawValue, directory.path]
     }
 
     /// Called by the process itself: takes its lock, records itself, and then works.

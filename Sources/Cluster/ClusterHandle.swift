@@ -44,6 +44,15 @@ public struct ClusterHandle: Sendable {
     public func pause(_ node: Int) async throws(Failure) { try await change(node, .pause) }
     public func resume(_ node: Int) async throws(Failure) { try await change(node, .resume) }
 
+    /// Lets the cluster go back to a checkpoint. The nodes have not joined yet when this returns.
+    ///
+    /// - Parameter at: a label, `EPOCH:COUNTER` or the number of a commit time.
+    /// - Throws: `.input` for a checkpoint that does not exist, `.unavailable` while a program runs; every failure says
+    ///   which state the cluster is in.
+    public func restore(at time: String) async throws(Failure) -> RestoreOutcome {
+        try await ask(RestoreCluster(at: time), limit: .seconds(300))
+    }
+
     private func change(_ node: Int, _ change: ChangeNode.Change) async throws(Failure) {
         let isRepeatable = change == .pause || change == .resume
         _ = try await ask(ChangeNode(node: node, change: change), limit: .seconds(60), isRepeatable: isRepeatable)

@@ -6,17 +6,17 @@ import Wire
 /// The background process that owns the libvirt connection. It starts, watches and ends everything else of a cluster,
 /// and may itself be killed and started again while the machines live.
 actor Supervisor {
-    private let directory: RunDirectory
-    private let description: ClusterDescription
+    let directory: RunDirectory
+    var description: ClusterDescription
     private let installation = Installation()
-    private let logger: Logger
+    let logger: Logger
     private let machines: VirtualMachines
     private let cache: CapabilityCache
     private let segment: ControlClient
-    private let arbiter: ControlClient
-    private var nodes: [NodeRecord]
+    let arbiter: ControlClient
+    private(set) var nodes: [NodeRecord]
     /// Numbers whose machine is being started.
-    private var starting: Set<Int> = []
+    private(set) var starting: Set<Int> = []
     /// Machines that were killed and that libvirt still takes leave of.
     private var endings: [Int: Task<Void, Never>] = [:]
     /// What the arbiter said last.
@@ -25,7 +25,11 @@ actor Supervisor {
     private var isReportDue = false
     private var reportedAt = ContinuousClock.now
     /// Why a background process does not start.
-    private var troubles: [BackgroundProcess: Failure] = [:]
+    private(set) var troubles: [BackgroundProcess: Failure] = [:]
+    /// The cluster goes back to an earlier state: nodes neither come nor go meanwhile, and the arbiter, when it ends, is
+    /// not started again before its store is another.
+    var isRestoring = false
+    var isArbiterHeld = false
 
     init(in directory: RunDirectory, logger: Logger) throws(Failure) {
         self.directory = directory
@@ -76,6 +80,11 @@ actor Supervisor {
     // MARK: Requests
 
     func start(_ request: StartNode) async throws(Failure) -> StartNode.Reply {
+        try refuseWhileRestoring()
+        return try await startMachine(request)
+    }
+
+    func startMachine(_ request: StartNode) async throws(Failure) -> StartNode.Reply {
         let number = if let node = request.node { node } else { try freeNumber() }
         guard (1...Limits.maximumNodes).contains(number) else {
             throw Failure(.usage, "a cluster has nodes n1 to n\(Limits.maximumNodes)")
@@ -115,6 +124,7 @@ actor Supervisor {
     }
 
     func change(_ request: ChangeNode) async throws(Failure) {
+        try refuseWhileRestoring()
         let number = request.node
         guard let index = nodes.firstIndex(where: { $0.number == number }) else {
             throw Failure(
@@ -172,7 +182,8 @@ actor Supervisor {
             running: seen?.running.map { running in
                 ClusterStatus.Program(program: running.program, nodes: running.nodes.map { "n\($0)" })
             },
-            trouble: trouble, notices: seen?.notices ?? [])
+            storeDirectory: description.storage.directory, isVolatile: description.storage.isVolatile,
+            storeTrouble: seen?.storeTrouble, trouble: trouble ?? seen?.storeTrouble, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.
@@ -199,7 +210,7 @@ actor Supervisor {
 
     /// Ends a machine as a power failure would. QEMU is killed directly: libvirt would wait for it to end by itself,
     /// and then until its parent has taken note of its death, which is the host's first process and may take a second.
-    private func end(_ number: Int) async throws(Failure) {
+    func end(_ number: Int) async throws(Failure) {
         let domain = domain(number)
         guard let process = nodes.first(where: { $0.number == number })?.process else {
             try await machines.destroy(domain)
@@ -241,7 +252,7 @@ actor Supervisor {
         return number
     }
 
-    private func isRunning(_ number: Int) -> Bool {
+    func isRunning(_ number: Int) -> Bool {
         nodes.contains { $0.number == number && $0.stage != .dead }
     }
 
@@ -294,6 +305,9 @@ actor Supervisor {
     }
 
     private static let tries = 20
+
+    /// Whether a process is not to be started for now.
+    func isHeld(_ process: BackgroundProcess) -> Bool { process == .arbiter && isArbiterHeld }
 
     /// Remembers why a background process does not start; nil when it does.
     func note(_ trouble: Failure?, of process: BackgroundProcess) { troubles[process] = trouble }

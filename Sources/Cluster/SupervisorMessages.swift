@@ -42,7 +42,13 @@ public struct ClusterStatus: Codable, Sendable {
     public var processes: Processes
     public var epoch: UInt32
     public var commitTime: UInt64
+    /// Everything up to here can no longer be undone: it is in the store.
     public var savedTime: UInt64
+    public var storeDirectory: String
+    /// The store survives the cluster's processes, but no power cut, and goes with the cluster.
+    public var isVolatile: Bool
+    /// Why nothing is saved for now.
+    public var storeTrouble: String?
     public var nodes: [Node]
     /// The program that runs.
     public var running: Program?
@@ -93,6 +99,26 @@ struct ChangeNode: ControlRequest {
 
     var node: Int
     var change: Change
+}
+
+/// Lets the cluster go back to a checkpoint: its machines and its arbiter end, its store is exchanged, and the same nodes
+/// are started.
+struct RestoreCluster: ControlRequest {
+    static let operation = "restore"
+    typealias Reply = RestoreOutcome
+
+    /// A label, `EPOCH:COUNTER` or the number of a commit time.
+    var at: String
+}
+
+/// What became of a cluster that went back.
+public struct RestoreOutcome: Codable, Sendable {
+    /// Its memory is as it was then.
+    public var checkpoint: CheckpointReport
+    /// Where the store is that the cluster had until now.
+    public var oldStore: String
+    /// Nodes that were started anew.
+    public var nodes: [Int]
 }
 
 /// Ends all machines and the other processes; the supervisor ends last, after the answer.

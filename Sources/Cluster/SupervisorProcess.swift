@@ -16,8 +16,9 @@ public struct SupervisorProcess: Sendable {
 
     /// Serves until it is told to shut down.
     public func run() async throws {
+        await supervisor.noticeRestore()
         for process in [BackgroundProcess.segment, .arbiter] where process.running(in: directory) == nil {
-            try await start(process)
+            try await begin(process)
         }
         _ = try await ControlClient(path: directory.segmentSocket).send(SegmentAttach(station: 0xF0))
         try await supervisor.recover()
@@ -32,6 +33,11 @@ public struct SupervisorProcess: Sendable {
                     case .ended(let domain): await supervisor.ended(domain: domain)
                     }
                 }
+            }
+            group.addTask {
+                await supervisor.completeRestore()
+                // Not the one whose end ends the process.
+                for await _ in AsyncStream<Void>.makeStream().stream {}
             }
             group.addTask { try await watch(.segment) }
             group.addTask { try await watch(.arbiter) }
@@ -49,12 +55,22 @@ public struct SupervisorProcess: Sendable {
             try await supervisor.change(request)
             return Done()
         }
+        server.on(RestoreCluster.self) { request in try await supervisor.restore(request) }
         server.on(ShutDown.self) { _ in
             try await supervisor.shutDown()
             stop.yield()
             return Done()
         }
         return server
+    }
+
+    /// Starts a process for the first time. A cluster that has nodes is there without it too, and says what is wrong.
+    private func begin(_ process: BackgroundProcess) async throws(Failure) {
+        if await supervisor.isHeld(process) { return }
+        do throws(Failure) { try await start(process) } catch {
+            guard await !supervisor.nodes.isEmpty, process == .arbiter else { throw error }
+            await supervisor.note(error, of: process)
+        }
     }
 
     private func start(_ process: BackgroundProcess) async throws(Failure) {
@@ -80,6 +96,7 @@ public struct SupervisorProcess: Sendable {
                 if process == .arbiter { await supervisor.reportAgain() }
                 continue
             }
+            if await supervisor.isHeld(process) { continue }
             logger.warning("the \(process.rawValue) died and is started again")
             do {
                 try await start(process)

@@ -83,6 +83,15 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
         return description
     }
 
+    /// Writes a description that is to take the place of the cluster's own.
+    ///
+    /// - Throws: as `RunDirectory.replace`.
+    public func write(to path: String) throws(Failure) {
+        let data: Data
+        do { data = try JSONEncoder().encode(self) } catch { throw Failure(error, while: "writing \(path)") }
+        try RunDirectory.replace(path, with: data)
+    }
+
     /// Writes the description where no other cluster has one.
     ///
     /// - Throws: `.input` when the name is in use.

@@ -50,4 +50,14 @@ public struct StoreExamination: Encodable, Sendable {
             findings = [error.description]
         }
     }
+
+    /// The checkpoints of a store that nobody uses, oldest first.
+    ///
+    /// - Throws: `.input` for a directory that is no store, `.unavailable` for one in use, `.fault` for a damaged one.
+    public static func checkpoints(of path: String) throws(Failure) -> [CheckpointReport] {
+        let disk = try StoreDirectory(path, for: .reading)
+        do throws(StoreError) { return try Store.examine(disk).checkpoints.map { CheckpointReport($0) } } catch {
+            throw Failure(error, store: path)
+        }
+    }
 }

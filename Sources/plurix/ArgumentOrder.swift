@@ -8,7 +8,8 @@ enum ArgumentOrder {
     /// Options that take the next argument as their value. `ArgumentOrderTests` compares the list with the commands.
     static let valued: Set<String> = [
         "--name", "--nodes", "--nic", "--memory", "--shared", "--accel", "--connect", "--mtu", "--image", "--key-file",
-        "--timeout", "--history",
+        "--timeout", "--history", "--store", "--from", "--at", "--keep", "--keep-for", "--checkpoint-every", "--label",
+        "--directory",
     ]
 
     static func arranged(_ arguments: [String]) -> [String] {

@@ -47,6 +47,29 @@ struct SegmentCommand: AsyncParsableCommand {
     }
 }
 
+/// The arbiter with a disk.
+struct PageServerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pageserver", abstract: "Be a cluster's arbiter, and keep what it saves on disk.",
+        shouldDisplay: false)
+
+    @OptionGroup var arguments: BackgroundArguments
+
+    @Option(help: ArgumentHelp("The store; it must be the cluster's.", valueName: "dir"))
+    var directory: String
+
+    func run() async throws {
+        try await arguments.run(.arbiter) { run, logger in
+            let description = try ClusterDescription.load(run)
+            guard directory == description.storage.directory else {
+                throw Failure(
+                    .input, "the cluster's store is \(description.storage.directory), not \(directory)", at: directory)
+            }
+            try await ArbiterProcess(ArbiterSettings(description), in: run, logger: logger).run()
+        }
+    }
+}
+
 struct ArbiterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "arbiter", abstract: "Be a cluster's arbiter.", shouldDisplay: false)

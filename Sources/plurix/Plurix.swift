@@ -22,16 +22,21 @@ struct Plurix: AsyncParsableCommand {
             """,
         version: "0.1.0",
         groupedSubcommands: [
-            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self]),
+            CommandGroup(name: "Cluster", subcommands: [Up.self, Down.self, Status.self, Events.self]),
             CommandGroup(name: "Programs", subcommands: [Run.self, StopProgram.self, Check.self]),
             CommandGroup(
                 name: "Nodes",
                 subcommands: [Add.self, Remove.self, Kill.self, Pause.self, Resume.self, Logs.self, Autopsy.self]),
             CommandGroup(name: "Network", subcommands: [Net.self]),
-            CommandGroup(name: "Store", subcommands: [Fsck.self, StoreCommand.self]),
+            CommandGroup(
+                name: "Store",
+                subcommands: [TakeCheckpoint.self, Checkpoints.self, Restore.self, Fsck.self, StoreCommand.self]),
             CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, Completions.self]),
             CommandGroup(
-                name: "Background", subcommands: [SupervisorCommand.self, SegmentCommand.self, ArbiterCommand.self]),
+                name: "Background",
+                subcommands: [
+                    SupervisorCommand.self, SegmentCommand.self, ArbiterCommand.self, PageServerCommand.self,
+                ]),
         ])
 
     static func main() async {

@@ -65,6 +65,7 @@ struct Up: AsyncParsableCommand {
 
     /// Enough for the system area and a program's tables; a node keeps 16 bytes or more for each page.
     static let sharedRange = 4...1024
+    static let usualShared = 64
     static let memoryRange = 32...4096
     static let timeoutRange = 1...3600
 
@@ -79,8 +80,10 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Memory of each node in MiB, 32 to 4096.", valueName: "mib"))
     var memory = 64
 
-    @Option(help: ArgumentHelp("Size of the shared memory in MiB, 4 to 1024.", valueName: "mib"))
-    var shared = 64
+    @Option(
+        help: ArgumentHelp(
+            "Size of the shared memory in MiB, 4 to 1024; 64 unless named, or as the store has it.", valueName: "mib"))
+    var shared: Int?
 
     @Option(help: "What runs the machines; auto tries KVM once and remembers whether it is fast.")
     var accel = AcceleratorChoice.auto
@@ -91,12 +94,14 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))
     var timeout = 60
 
-    @OptionGroup var expert: ExpertOptions
+    @OptionGroup(title: "Store") var store: StoreOptions
+
+    @OptionGroup(title: "Expert") var expert: ExpertOptions
 
     func validate() throws {
         try check(nodes, in: 1...Limits.maximumNodes, "--nodes")
         try check(memory, in: Self.memoryRange, "--memory")
-        try check(shared, in: Self.sharedRange, "--shared")
+        if let shared { try check(shared, in: Self.sharedRange, "--shared") }
         try check(timeout, in: Self.timeoutRange, "--timeout")
         guard let uri = URL(string: connect), uri.scheme?.hasPrefix("qemu") == true else {
             throw ValidationError("--connect \(connect) is no URI of a QEMU driver, such as qemu:///embed")
@@ -112,25 +117,27 @@ struct Up: AsyncParsableCommand {
     func run() async throws {
         let directory = try common.directory()
         let start = ContinuousClock.now
-        let description = try describe(Installation())
+        let plan = try store.plan(for: directory)
+        let description = try describe(Installation(), plan.storage)
+        let storeClaim = StoreClaim(plan)
         let interruption = Interruption()
         let watch = Task {
             while !interruption.isNoted {
                 do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
             }
-            await clean(directory, of: description)
+            await clean(directory, storeClaim)
             interruption.obey()
         }
         do {
-            try await claim(directory, description)
+            try await claim(directory, description, plan, storeClaim)
             let status = try await boot(ClusterHandle(directory))
             watch.cancel()
-            try report(status, ContinuousClock.now - start)
+            try await report(status, ContinuousClock.now - start, storeClaim)
         } catch {
             // Then the watch cleans, and ends the command.
             if interruption.isNoted { await watch.value }
             let failure = withLastWords(Failure(error, while: "starting the cluster"), directory)
-            await clean(directory, of: description)
+            await clean(directory, storeClaim)
             throw failure
         }
     }
@@ -150,14 +157,21 @@ struct Up: AsyncParsableCommand {
 
     private static let lastWords = 8
 
-    /// Makes the directory this cluster's, and starts its supervisor, which keeps it so. One command at a time: another
-    /// would take a cluster that has no process yet for one that was left behind.
-    private func claim(_ directory: RunDirectory, _ description: ClusterDescription) async throws {
+    /// Makes directory and store this cluster's, and starts its supervisor, which keeps them so. One command at a time:
+    /// another would take a cluster that has no process yet for one that was left behind.
+    private func claim(
+        _ directory: RunDirectory, _ description: ClusterDescription, _ plan: StorePlan, _ storeClaim: StoreClaim
+    ) async throws {
         try directory.createBase()
         let lock = try await ProcessLock.wait(onDirectory: directory.base, limit: .seconds(30))
+        try Leftovers.check(directory)
+        try plan.check()
         try await Leftovers.clear(directory)
         try directory.create()
-        do throws(Failure) { try description.create(in: directory) } catch {
+        do throws(Failure) {
+            try await storeClaim.prepare(description, shared: shared, in: directory).create(in: directory)
+        } catch {
+            await storeClaim.undo()
             // Only if nothing is in it.
             rmdir(directory.path)
             throw error
@@ -167,16 +181,18 @@ struct Up: AsyncParsableCommand {
         _ = consume lock
     }
 
-    private func describe(_ installation: Installation) throws -> ClusterDescription {
+    private func describe(
+        _ installation: Installation, _ storage: ClusterDescription.Storage
+    ) throws -> ClusterDescription {
         _ = try installation.emulator()
         _ = try installation.firmware()
         _ = try installation.domainTemplate()
         return ClusterDescription(
             name: common.name, identifier: UInt64.random(in: 1 ... .max),
-            key: try expert.key() ?? ClusterKey.random(), nic: nic, memoryMebibytes: memory, sharedMebibytes: shared,
-            accelerator: try chosenAccelerator(installation), connect: connect,
-            image: try expert.checkedImage() ?? installation.image(nil),
-            maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes, storage: .volatile(in: try common.directory()))
+            key: try expert.key() ?? ClusterKey.random(), nic: nic, memoryMebibytes: memory,
+            sharedMebibytes: shared ?? Self.usualShared, accelerator: try chosenAccelerator(installation),
+            connect: connect, image: try expert.checkedImage() ?? installation.image(nil),
+            maximumFrameBytes: (expert.mtu ?? .jumbo).frameBytes, storage: storage)
     }
 
     private func chosenAccelerator(_ installation: Installation) throws -> ClusterDescription.Accelerator {
@@ -209,40 +225,59 @@ struct Up: AsyncParsableCommand {
         Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
     }
 
-    private func report(_ status: ClusterStatus, _ elapsed: Duration) throws {
-        if common.json { return try Terminal.show(json: status) }
+    private func report(_ status: ClusterStatus, _ elapsed: Duration, _ claim: StoreClaim) async throws {
+        let aside = await claim.asidePath
+        let beginning = await claim.beginning
+        if common.json { return try Terminal.show(json: Report(status: status, aside: aside, beginning: beginning)) }
         let hint = try common.directory().hint
         let seconds = (elapsed / .seconds(1)).rounded(to: 1)
+        if let aside { Terminal.show("the store that was there is now \(aside)") }
+        if let beginning { Terminal.show("the memory is as it was at \(beginning.name)") }
         Terminal.show(
             """
             \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds) s. Next:
               \(hint("run counter 1000"))      a program on all nodes
               \(hint("status"))                how the nodes are
-              \(hint("down"))                  end and remove the cluster
+              \(hint("down"))                  end the cluster\(store.isVolatile ? " and remove it" : "; its store stays")
             """)
+    }
+
+    /// What `up --json` prints: the cluster's state, and what became of stores.
+    private struct Report: Encodable {
+        var status: ClusterStatus
+        var aside: String?
+        var beginning: CheckpointReport?
+
+        private enum Key: String, CodingKey { case oldStoreDirectory, begunAt }
+
+        func encode(to encoder: any Encoder) throws {
+            try status.encode(to: encoder)
+            var container = encoder.container(keyedBy: Key.self)
+            try container.encodeIfPresent(aside, forKey: .oldStoreDirectory)
+            try container.encodeIfPresent(beginning, forKey: .begunAt)
+        }
     }
 }
 
 /// A cluster that did not come up leaves nothing behind; another one that has its name stays.
-private func clean(_ directory: RunDirectory, of description: ClusterDescription) async {
+private func clean(_ directory: RunDirectory, _ claim: StoreClaim) async {
     do {
-        guard access(directory.stateFile, F_OK) == 0,
-            try ClusterDescription.load(directory).identifier == description.identifier
-        else { return }
-        try await Teardown(directory).run()
+        if let identifier = await claim.cluster, access(directory.stateFile, F_OK) == 0,
+            try ClusterDescription.load(directory).identifier == identifier
+        {
+            try await Teardown(directory).run()
+        }
     } catch {
         // Why the cluster did not come up is told by the caller; this comes in addition.
         Terminal.progress("not all of it could be removed: \(error)")
     }
+    await claim.undo()
 }
 
 /// What a cluster of the same name left behind.
 enum Leftovers {
-    /// Removes a cluster none of whose processes live any more, as after a reboot.
-    ///
-    /// - Throws: `.input` when the cluster lives.
-    static func clear(_ directory: RunDirectory) async throws {
-        guard directory.exists else { return }
+    /// - Throws: `.input` when a cluster of this name lives.
+    static func check(_ directory: RunDirectory) throws(Failure) {
         let lives =
             BackgroundProcess.allCases.contains { $0.running(in: directory) != nil }
             || Teardown(directory).hasLivingMachines
@@ -251,6 +286,10 @@ enum Leftovers {
                 .input, "a cluster named \"\(directory.name)\" runs",
                 advice: "use another --name, or end it with \(directory.hint("down"))")
         }
+    }
+
+    /// Removes a cluster none of whose processes live any more, as after a reboot. Its store stays.
+    static func clear(_ directory: RunDirectory) async throws(Failure) {
         try await Teardown(directory).run()
     }
 }

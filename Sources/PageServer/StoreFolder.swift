@@ -1,0 +1,94 @@
+import Control
+import Foundation
+import Store
+
+/// The directory of a store as those see it who do not read it: whether there is one, and its end.
+public enum StoreFolder {
+    public enum Content: Equatable, Sendable {
+        /// Nothing is there, or an empty directory.
+        case nothing
+        /// Files of a store, sound or not.
+        case store
+        /// Something else, such as the file that is named.
+        case other(String)
+    }
+
+    /// What lies beside the files of a store and belongs to nobody.
+    private static let ignored: Set<String> = [StoreUser.fileName, "lost+found"]
+
+    /// - Throws: `.input` when it is no directory, or may not be read.
+    public static func content(of path: String) throws(Failure) -> Content {
+        var facts = stat()
+        guard lstat(path, &facts) == 0 || errno != ENOENT else { return .nothing }
+        let names: [String]
+        do { names = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
+            let reason = access(path, R_OK) == 0 ? "it is no directory" : String(cString: strerror(errno))
+            throw Failure(
+                .input, "the store directory \(path) cannot be read: \(reason)",
+                advice: "name another one", at: path)
+        }
+        if names.contains(where: { DiskFile($0) != nil }) { return .store }
+        return names.filter { !ignored.contains($0) }.min().map { .other($0) } ?? .nothing
+    }
+
+    /// Makes an empty directory for a store, for this user alone, and those above it.
+    ///
+    /// - Returns: Whether it was not there.
+    /// - Throws: `.input` with the system's reason.
+    public static func make(_ path: String) throws(Failure) -> Bool {
+        let isNew = try makeOne(path)
+        guard access(path, W_OK) == 0 else { throw unusable(path, "written") }
+        return isNew
+    }
+
+    private static func makeOne(_ path: String) throws(Failure) -> Bool {
+        if mkdir(path, 0o700) == 0 { return true }
+        if errno == EEXIST { return false }
+        let parent = (path as NSString).deletingLastPathComponent
+        guard errno == ENOENT, parent != path else { throw unusable(path, "made") }
+        _ = try makeOne(parent)
+        guard mkdir(path, 0o700) == 0 else { throw unusable(path, "made") }
+        return true
+    }
+
+    private static func unusable(_ path: String, _ what: String) -> Failure {
+        Failure(
+            .input, "the directory \(path) cannot be \(what): \(String(cString: strerror(errno)))",
+            advice: "name another place for the store with --store, or use --volatile", at: path)
+    }
+
+    /// Gives a store the next free name beside it.
+    ///
+    /// - Returns: Its new path.
+    /// - Throws: `.unavailable` while somebody uses it, `.input` when it cannot be renamed.
+    public static func setAside(_ path: String) throws(Failure) -> String {
+        let disk = try StoreDirectory(path, for: .writing)
+        let name = StoreMoves.freeName(beside: path)
+        try StoreMoves.rename(path, to: name)
+        StoreUser.forget(in: name)
+        // Nobody else could open it until here.
+        _ = consume disk
+        return name
+    }
+
+    /// Deletes the files of a store, and if wanted its directory, unless something else is in it.
+    ///
+    /// - Throws: `.unavailable` while somebody uses it; `.input` when it may not be written.
+    public static func delete(_ path: String, andDirectory: Bool = true) throws(Failure) {
+        var disk = try StoreDirectory(path, for: .writing)
+        do throws(DiskError) {
+            // Without its superblocks nobody takes the rest for a store.
+            let files = try disk.files().sorted { $0.isSuperblock && !$1.isSuperblock }
+            for file in files { try disk.delete(file) }
+        } catch {
+            throw Failure(.disk(error, .superblock(0)), store: path)
+        }
+        StoreUser.forget(in: path)
+        // What is not empty stays.
+        if andDirectory { rmdir(path) }
+    }
+}
+
+extension DiskFile {
+    fileprivate var isSuperblock: Bool { if case .superblock = self { true } else { false } }
+}

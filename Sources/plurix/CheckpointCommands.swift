@@ -1,0 +1,137 @@
+import ArgumentParser
+import Cluster
+import Control
+import Foundation
+import PageServer
+
+extension CheckpointReport {
+    /// `EPOCH:COUNTER`, as every option takes it.
+    var name: String { "\(epoch):\(counter)" }
+
+    /// When it was taken, as in `2026-11-21T00:46:36Z`.
+    var taken: String { Date(timeIntervalSince1970: Double(created) / 1e6).formatted(.iso8601) }
+}
+
+struct TakeCheckpoint: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "checkpoint",
+        abstract: "Keep the state of the shared memory at one commit time.",
+        discussion: """
+            Programs run on meanwhile. A checkpoint with a label stays for good, others until newer ones crowd them out \
+            (plurix up --keep, --keep-for). To go back to one: plurix restore --at, or plurix up --from DIR --at.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(help: ArgumentHelp("A name for it, without spaces.", valueName: "label"))
+    var label: String?
+
+    private struct Outcome: Encodable {
+        var checkpoint: CheckpointReport
+        var pages: Int
+        var bytes: Int
+        var flushes: Int
+        var milliseconds: Double
+    }
+
+    func run() async throws {
+        let made = try await common.cluster().arbiter()
+            .send(ArbiterCheckpoint(label: label), limit: .seconds(90))
+        if common.json {
+            return try Terminal.show(
+                json: Outcome(
+                    checkpoint: made.checkpoint, pages: made.pages, bytes: made.bytes, flushes: made.flushes,
+                    milliseconds: made.milliseconds))
+        }
+        let label = made.checkpoint.label.isEmpty ? "" : " \(made.checkpoint.label)"
+        Terminal.show(
+            "checkpoint \(made.checkpoint.name)\(label): \(made.pages) pages, \(made.bytes) bytes in"
+                + " \(made.milliseconds.rounded(to: 1)) ms")
+    }
+}
+
+struct Checkpoints: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show the checkpoints of a cluster or of a store, oldest first.",
+        discussion: "The last one is the newest state; unless it is kept, it goes as soon as there is a newer one.")
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(
+        help: ArgumentHelp("The store of a cluster, running or not.", valueName: "dir"), completion: .directory)
+    var from: String?
+
+    private struct Outcome: Encodable {
+        var checkpoints: [CheckpointReport]
+    }
+
+    func run() async throws {
+        let checkpoints = try await found()
+        if common.json { return try Terminal.show(json: Outcome(checkpoints: checkpoints)) }
+        guard !checkpoints.isEmpty else { return Terminal.show("nothing was saved yet") }
+        for line in Self.table(checkpoints).lines(width: Terminal.columns) { Terminal.show(line) }
+    }
+
+    private func found() async throws -> [CheckpointReport] {
+        guard let from else { return try await common.cluster().arbiter().sendPatiently(ArbiterCheckpoints()) }
+        do throws(Failure) { return try StoreExamination.checkpoints(of: from) } catch {
+            // A store in use is asked for at who uses it.
+            guard error.kind == .unavailable, let user = StoreUser.cluster(of: from) else { throw error }
+            return try await ControlClient(path: user.arbiterSocket).sendPatiently(ArbiterCheckpoints())
+        }
+    }
+
+    static func table(_ checkpoints: [CheckpointReport]) -> Table {
+        var table = Table(columns: [
+            Table.Column(heading: "TIME"), Table.Column(heading: "TAKEN", rank: 1), Table.Column(heading: "LABEL"),
+            Table.Column(heading: "KEPT"),
+        ])
+        table.rows = checkpoints.map { [$0.name, $0.taken, $0.label, $0.isKept ? "yes" : "newest"] }
+        return table
+    }
+}
+
+struct Restore: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Let a running cluster go back to a checkpoint.",
+        discussion: """
+            All nodes are started anew with the memory as it was then. Nothing is lost: the state up to now is saved, \
+            and its store stays beside the cluster's, as DIR.1 or with the next free number.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "The checkpoint: a label, or EPOCH:COUNTER as plurix checkpoints shows it.", valueName: "time|label"))
+    var at: String
+
+    @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))
+    var timeout = 60
+
+    func validate() throws { try check(timeout, in: Up.timeoutRange, "--timeout") }
+
+    private struct Outcome: Encodable {
+        var checkpoint: CheckpointReport
+        var oldStoreDirectory: String
+        var nodes: [String]
+    }
+
+    func run() async throws {
+        let cluster = try common.cluster()
+        Terminal.progress("going back to \(at)")
+        let outcome = try await cluster.restore(at: at)
+        _ = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
+            Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
+        }
+        if common.json {
+            return try Terminal.show(
+                json: Outcome(
+                    checkpoint: outcome.checkpoint, oldStoreDirectory: outcome.oldStore,
+                    nodes: outcome.nodes.map { "n\($0)" }))
+        }
+        let label = outcome.checkpoint.label.isEmpty ? "" : " (\(outcome.checkpoint.label))"
+        Terminal.show("the memory is as it was at \(outcome.checkpoint.name)\(label)")
+        Terminal.show("what came after it is in \(outcome.oldStore)")
+    }
+}

@@ -1,0 +1,18 @@
+import ArgumentParser
+import Control
+
+/// A length of time in whole seconds, as "30s", "5m", "1h" or "2d".
+struct Period: ExpressibleByArgument, Equatable {
+    var seconds: UInt64
+
+    private static let units: [(Character, UInt64)] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
+
+    init?(argument: String) {
+        guard let unit = Self.units.first(where: { $0.0 == argument.last }), let count = UInt64(argument.dropLast()),
+            argument.first != "+"
+        else { return nil }
+        let (seconds, isTooLong) = count.multipliedReportingOverflow(by: unit.1)
+        guard !isTooLong, seconds <= ClusterDescription.Storage.maximumSeconds else { return nil }
+        self.seconds = seconds
+    }
+}

@@ -1,0 +1,106 @@
+import Cluster
+import Control
+import Foundation
+import PageServer
+
+/// Carries out what was planned for the store of a new cluster, and takes it back when that cluster does not come up.
+actor StoreClaim {
+    private let plan: StorePlan
+    /// Where the store went that was in the way.
+    private(set) var asidePath: String?
+    /// The state that the cluster begins with; nil for an empty memory.
+    private(set) var beginning: CheckpointReport?
+    /// Identifies the cluster once its store is ready.
+    private(set) var cluster: UInt64?
+    /// Whatever lies in the directory was put there for this cluster.
+    private var isOurs = false
+    private var isDirectoryOurs = false
+
+    init(_ plan: StorePlan) {
+        self.plan = plan
+    }
+
+    private var path: String { plan.storage.directory }
+
+    /// Makes the store ready for a cluster, whose identity and memory it may determine.
+    ///
+    /// - Parameter shared: size of the memory, MiB, where somebody named one.
+    /// - Throws: `.input` for a store that cannot be used, `.unavailable` for one in use.
+    func prepare(
+        _ given: ClusterDescription, shared: Int?, in directory: RunDirectory
+    ) async throws(Failure) -> ClusterDescription {
+        var description = given
+        var beginning = plan.beginning
+        if plan.isNew, try StoreFolder.content(of: path) == .store {
+            let isSource = if case .fork(let source, _) = beginning { StoreUser.isSame(source, path) } else { false }
+            let aside = try naming { () throws(Failure) in try StoreFolder.setAside(path) }
+            asidePath = aside
+            if isSource, case .fork(_, let time) = beginning { beginning = .fork(of: aside, at: time) }
+        }
+        if beginning != .continued {
+            isDirectoryOurs = try StoreFolder.make(path)
+            isOurs = true
+        }
+        switch beginning {
+        case .empty: break
+        case .continued: try revive(&description, shared)
+        case .fork(let source, let time):
+            try await fork(source, at: time, cluster: description.identifier)
+            try revive(&description, shared)
+        }
+        try StoreUser.note(directory, in: path)
+        cluster = description.identifier
+        return description
+    }
+
+    /// What the store says of the cluster.
+    private func revive(_ description: inout ClusterDescription, _ shared: Int?) throws(Failure) {
+        let facts = try naming { () throws(Failure) in try StoreRevival.prepare(path) }
+        let mebibytes = Int(facts.sharedPages) / 256
+        guard mebibytes * 256 == Int(facts.sharedPages), Up.sharedRange.contains(mebibytes) else {
+            throw Failure(.input, "\(path) holds a memory of \(facts.sharedPages) pages, which no cluster has", at: path)
+        }
+        guard shared == nil || shared == mebibytes else {
+            throw Failure(
+                .input, "--shared \(shared ?? 0) contradicts the store in \(path): its memory has \(mebibytes) MiB",
+                advice: "leave --shared out", at: "--shared")
+        }
+        description.identifier = facts.cluster
+        description.sharedMebibytes = mebibytes
+        beginning = facts.newest.map { CheckpointReport($0) }
+    }
+
+    /// The copy shares the files of the past. A store in use is copied by who uses it.
+    private func fork(_ source: String, at time: String?, cluster: UInt64) async throws(Failure) {
+        do throws(Failure) {
+            _ = try StoreRevival.fork(from: source, at: time, into: path, cluster: cluster)
+        } catch {
+            guard error.kind == .unavailable, let user = StoreUser.cluster(of: source) else { throw error }
+            _ = try await ControlClient(path: user.arbiterSocket)
+                .send(ArbiterFork(at: time, into: path, cluster: cluster), limit: .seconds(120))
+        }
+    }
+
+    /// Says by whom a store is in use, where that is known.
+    private func naming<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        do throws(Failure) { return try body() } catch {
+            guard error.kind == .unavailable, let user = StoreUser.cluster(of: path) else { throw error }
+            throw Failure(
+                .unavailable, "the store in \(path) is used by the cluster \(user.name)",
+                advice: "end that with \(user.hint("down")), or begin with a copy of the store with --store", at: path)
+        }
+    }
+
+    /// Leaves everything as it was before `prepare`. A store that was gone on with stays what it is.
+    func undo() {
+        do throws(Failure) {
+            if isOurs, access(path, F_OK) == 0 { try StoreFolder.delete(path, andDirectory: isDirectoryOurs) }
+            if let asidePath { try StoreMoves.rename(asidePath, to: path) }
+        } catch {
+            // Why the cluster did not come up is told by the caller; this comes in addition.
+            Terminal.progress("not all of it could be undone: \(error)")
+        }
+        isOurs = false
+        asidePath = nil
+    }
+}
