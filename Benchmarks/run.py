@@ -44,8 +44,8 @@ def up(o):
         say("plurix up, three nodes")
         begin = time.monotonic()
         try:
-            ran = subprocess.run([o.plurix, "up", "--name", name, "--nodes", "3"], stdout=subprocess.DEVNULL,
-                                 stderr=subprocess.PIPE, text=True)
+            ran = subprocess.run([o.plurix, "up", "--volatile", "--name", name, "--nodes", "3"],
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             seconds = time.monotonic() - begin
         finally:
             subprocess.run([o.plurix, "down", "--name", name], capture_output=True)

@@ -44,7 +44,8 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
         arguments.append(nil)
         defer { arguments.forEach { free($0) } }
         var child: pid_t = 0
-        let status = posix_spawn(&child, executable, &actions, &attributes, &arguments, environ)
+        // By this name it is the very program that runs here, even when its file was replaced by a later build.
+        let status = posix_spawn(&child, "/proc/self/exe", &actions, &attributes, &arguments, environ)
         guard status == 0 else {
             throw Failure(.fault, "cannot start the \(rawValue): \(String(cString: strerror(status)))")
         }

@@ -64,6 +64,21 @@ public struct ClusterHandle: Sendable {
         return ControlClient(path: directory.arbiterSocket)
     }
 
+    /// The arbiter's control socket, once it serves: one that was killed is waited for.
+    ///
+    /// - Throws: `.unavailable` with what keeps it from serving.
+    public func servingArbiter() async throws(Failure) -> ControlClient {
+        let arbiter = try await arbiter()
+        do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus()) } catch {
+            guard error.place == arbiter.path else { throw error }
+            let trouble = try await status().trouble
+            throw Failure(
+                .unavailable, trouble ?? "the arbiter does not serve: \(error.message)",
+                advice: trouble == nil ? "see \(directory.hint("status"))" : nil, at: "arbiter")
+        }
+        return arbiter
+    }
+
     /// The segment's control socket.
     public func segment() async throws(Failure) -> ControlClient {
         try await ensureSupervisor()

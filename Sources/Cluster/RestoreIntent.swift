@@ -2,9 +2,9 @@ import CLinux
 import Control
 import Foundation
 
-/// A cluster's way back to an earlier state, written down before anything is changed, so that a supervisor that is
-/// killed on it has a successor who ends it: with the old state up to the moment at which the stores are exchanged, with
-/// the new one from there.
+/// A cluster's way back to an earlier state, written down before anything is changed, so that the successor of a
+/// supervisor that is killed on it ends it: with the old state up to the moment at which the stores are exchanged, with
+/// the earlier one from there.
 struct RestoreIntent: Codable {
     /// The cluster's store.
     var store: String

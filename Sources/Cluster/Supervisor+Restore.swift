@@ -3,7 +3,7 @@ import Foundation
 import PageServer
 
 /// `plurix restore`: the cluster goes back to a checkpoint. Until the stores are exchanged every failure leaves it in
-/// the state that it had, afterwards in that of the checkpoint; nothing is ever deleted but a copy that came to nothing.
+/// the state that it had, from there on in that of the checkpoint. Only a copy that came to nothing is deleted.
 extension Supervisor {
     func restore(_ request: RestoreCluster) async throws(Failure) -> RestoreOutcome {
         try refuseWhileRestoring()

@@ -26,8 +26,8 @@ actor Supervisor {
     private var reportedAt = ContinuousClock.now
     /// Why a background process does not start.
     private(set) var troubles: [BackgroundProcess: Failure] = [:]
-    /// The cluster goes back to an earlier state: nodes neither come nor go meanwhile, and the arbiter, when it ends, is
-    /// not started again before its store is another.
+    /// The cluster goes back to an earlier state: nodes neither come nor go meanwhile, and the arbiter is not started
+    /// again before its store is another.
     var isRestoring = false
     var isArbiterHeld = false
 
@@ -175,6 +175,8 @@ actor Supervisor {
             processes: ClusterStatus.Processes(
                 supervisor: getpid(), segment: processIdentifier(.segment), arbiter: processIdentifier(.arbiter)),
             epoch: seen?.epoch ?? 0, commitTime: seen?.commitTime ?? 0, savedTime: seen?.savedTime ?? 0,
+            storeDirectory: description.storage.directory, isVolatile: description.storage.isVolatile,
+            storeTrouble: seen?.storeTrouble,
             nodes: nodes.map { node in
                 ClusterStatus.Node(
                     node, description.nic, seen: seen?.nodes.first { $0.number == node.number })
@@ -182,8 +184,7 @@ actor Supervisor {
             running: seen?.running.map { running in
                 ClusterStatus.Program(program: running.program, nodes: running.nodes.map { "n\($0)" })
             },
-            storeDirectory: description.storage.directory, isVolatile: description.storage.isVolatile,
-            storeTrouble: seen?.storeTrouble, trouble: trouble ?? seen?.storeTrouble, notices: seen?.notices ?? [])
+            trouble: trouble ?? seen?.storeTrouble, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.

@@ -101,8 +101,8 @@ struct ChangeNode: ControlRequest {
     var change: Change
 }
 
-/// Lets the cluster go back to a checkpoint: its machines and its arbiter end, its store is exchanged, and the same nodes
-/// are started.
+/// Lets the cluster go back to a checkpoint: its machines and its arbiter end, its store is exchanged, and the same
+/// nodes are started.
 struct RestoreCluster: ControlRequest {
     static let operation = "restore"
     typealias Reply = RestoreOutcome

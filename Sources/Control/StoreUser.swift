@@ -1,7 +1,7 @@
 import Foundation
 
-/// The file `cluster` beside a store's own files: the run directory of the cluster that uses the store, or used it last.
-/// It only says whom to ask; whether a store is in use is decided by its lock.
+/// The file `cluster` beside a store's own files: the run directory of the cluster that uses the store, or used it
+/// last. It only says whom to ask; whether a store is in use is decided by its lock.
 public enum StoreUser {
     public static let fileName = "cluster"
 

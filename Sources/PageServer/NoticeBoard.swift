@@ -127,5 +127,5 @@ struct NoticeBoard {
 
 extension RunDirectory {
     /// What a person should know of the arbiter's decisions, a line each.
-    var noticesFile: String { path + "/arbiter.notices" }
+    public var noticesFile: String { path + "/arbiter.notices" }
 }

@@ -50,6 +50,14 @@ struct DatagramSocket: ~Copyable {
         Self.withAddress(path) { connect(descriptor, $0, $1) } == 0
     }
 
+    /// Lets go of the receiver: until the next one is attached, everybody may send to this socket.
+    func detach() {
+        var nobody = sockaddr()
+        nobody.sa_family = sa_family_t(AF_UNSPEC)
+        // A socket without a receiver stays as it is.
+        connect(descriptor, &nobody, socklen_t(MemoryLayout<sockaddr>.size))
+    }
+
     /// Sends to the attached receiver.
     func send(_ frame: RawSpan) -> Sent {
         frame.withUnsafeBytes { bytes in

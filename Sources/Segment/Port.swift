@@ -24,6 +24,13 @@ final class Port {
         report = PortReport(station: station.number)
     }
 
+    /// The station is started anew. While the port is attached to the socket that it had, the system lets nobody else
+    /// send to the port, and where nobody sends to the station, nothing else would tell.
+    func release() {
+        socket.detach()
+        isAttached = false
+    }
+
     /// Whether the port waits for its station to read.
     var isBacklogged: Bool { waitingStart < waiting.count }
 

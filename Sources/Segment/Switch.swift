@@ -24,7 +24,7 @@ struct Switch: ~Copyable {
         guard station != .nobody, station != .everyone else {
             throw Failure(.usage, "\(station.number) is not the number of a station")
         }
-        guard byStation[Int(station.number)] == nil else { return }
+        if let port = byStation[Int(station.number)] { return port.release() }
         let port = try Port(station: station, in: directory)
         ports.append(port)
         byStation[Int(station.number)] = port

@@ -17,8 +17,8 @@ struct TakeCheckpoint: AsyncParsableCommand {
         commandName: "checkpoint",
         abstract: "Keep the state of the shared memory at one commit time.",
         discussion: """
-            Programs run on meanwhile. A checkpoint with a label stays for good, others until newer ones crowd them out \
-            (plurix up --keep, --keep-for). To go back to one: plurix restore --at, or plurix up --from DIR --at.
+            Programs run on meanwhile. A checkpoint with a label stays for good, others until newer ones crowd them \
+            out (plurix up --keep, --keep-for). To go back to one: plurix restore --at, or plurix up --from DIR --at.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -35,7 +35,7 @@ struct TakeCheckpoint: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let made = try await common.cluster().arbiter()
+        let made = try await common.cluster().servingArbiter()
             .send(ArbiterCheckpoint(label: label), limit: .seconds(90))
         if common.json {
             return try Terminal.show(
@@ -73,7 +73,7 @@ struct Checkpoints: AsyncParsableCommand {
     }
 
     private func found() async throws -> [CheckpointReport] {
-        guard let from else { return try await common.cluster().arbiter().sendPatiently(ArbiterCheckpoints()) }
+        guard let from else { return try await common.cluster().servingArbiter().send(ArbiterCheckpoints()) }
         do throws(Failure) { return try StoreExamination.checkpoints(of: from) } catch {
             // A store in use is asked for at who uses it.
             guard error.kind == .unavailable, let user = StoreUser.cluster(of: from) else { throw error }

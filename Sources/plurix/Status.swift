@@ -15,10 +15,11 @@ struct Status: AsyncParsableCommand {
         let status = try await common.cluster().status()
         if common.json { return try Terminal.show(json: status) }
         if let trouble = status.trouble { Terminal.show("trouble: \(trouble)") }
-        let behind = Self.counter(status.commitTime) - min(Self.counter(status.savedTime), Self.counter(status.commitTime))
+        let commits = Self.counter(status.commitTime)
+        let behind = commits - min(commits, Self.counter(status.savedTime))
         func process(_ number: Int32?) -> String { number.map { "\($0)" } ?? "not running" }
         Terminal.show(
-            "cluster \(status.cluster): epoch \(status.epoch), \(Self.counter(status.commitTime)) commits,"
+            "cluster \(status.cluster): epoch \(status.epoch), \(commits) commits,"
                 + " saved up to \(Self.counter(status.savedTime))" + (behind == 0 ? "" : ", \(behind) behind"))
         Terminal.show("store \(status.storeDirectory)" + (status.isVolatile ? ", volatile" : ""))
         Terminal.show(

@@ -58,7 +58,8 @@ actor StoreClaim {
         let facts = try naming { () throws(Failure) in try StoreRevival.prepare(path) }
         let mebibytes = Int(facts.sharedPages) / 256
         guard mebibytes * 256 == Int(facts.sharedPages), Up.sharedRange.contains(mebibytes) else {
-            throw Failure(.input, "\(path) holds a memory of \(facts.sharedPages) pages, which no cluster has", at: path)
+            throw Failure(
+                .input, "\(path) holds a memory of \(facts.sharedPages) pages, which no cluster has", at: path)
         }
         guard shared == nil || shared == mebibytes else {
             throw Failure(

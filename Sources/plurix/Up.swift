@@ -238,7 +238,7 @@ struct Up: AsyncParsableCommand {
             \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds) s. Next:
               \(hint("run counter 1000"))      a program on all nodes
               \(hint("status"))                how the nodes are
-              \(hint("down"))                  end the cluster\(store.isVolatile ? " and remove it" : "; its store stays")
+              \(hint("down"))                  \(store.isVolatile ? "end and remove the cluster" : "end the cluster")
             """)
     }
 

@@ -165,11 +165,17 @@ final class LiveCluster: Sendable {
         try? FileManager.default.removeItem(atPath: base)
     }
 
+    /// Nothing that a test does stays behind on this machine.
+    private var environment: [String: String] { ["XDG_RUNTIME_DIR": base, "XDG_STATE_HOME": base + "/state"] }
+
+    /// The store that the cluster has unless it is given another.
+    var store: String { "\(base)/state/plurix/\(name)" }
+
     /// Runs the command on this cluster.
     func plurix(_ arguments: [String], limit: Duration = .seconds(120)) async throws -> Harness.Outcome {
         let command = try #require(Harness.command)
         return try await Harness.run(
-            command, ["--name", name] + arguments, environment: ["XDG_RUNTIME_DIR": base], limit: limit)
+            command, ["--name", name] + arguments, environment: environment, limit: limit)
     }
 
     /// Runs the command and expects success.

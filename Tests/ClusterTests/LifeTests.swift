@@ -114,7 +114,7 @@ extension LiveTests {
             try await LiveCluster.withNone { cluster in
                 try await cluster.plurix("up", "--nodes", "1")
                 for process in try cluster.processes() { kill(process, SIGKILL) }
-                try await cluster.plurix("up", "--nodes", "1")
+                try await cluster.plurix("up", "--nodes", "1", "--from", cluster.store)
             }
         }
 

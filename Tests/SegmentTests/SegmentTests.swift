@@ -77,6 +77,22 @@ struct SegmentTests {
         #expect(deaf.framesDropped == 0)
     }
 
+    // A cluster whose nodes were all started anew stood still: nobody sent to them, so nobody heard them.
+    @Test func aStationThatIsStartedAnewIsHeardThoughNobodySendsToIt() throws {
+        let stage = try Stage(stations: 1...2)
+        let receiver = try stage.station(2)
+        do {
+            let former = try stage.station(1)
+            former.send(frame(to: two, from: one, mark: 1))
+            #expect(receiver.collect(1).count == 1)
+        }
+        try stage.segment.attach(one)
+        let later = try stage.station(1)
+        later.send(frame(to: two, from: one, mark: 2))
+        #expect(receiver.collect(1).map(\.last) == [2])
+        #expect(later.framesDropped == 0)
+    }
+
     @Test func aMissingStationIsSkippedAndFoundAgain() throws {
         let stage = try Stage(stations: 1...2)
         let sender = try stage.station(1)
