@@ -137,7 +137,8 @@ struct LogState: Sendable {
 
     mutating func drop(_ numbers: [UInt64]) -> Bool {
         for number in numbers where !segments.remove(number) { return false }
-        let first = segments.all.first?.number ?? .max
+        // The head has pages too.
+        let first = segments.all.first?.number ?? (head == 0 ? .max : head)
         abandoned.removeAll { $0.lastSegment < first }
         cuts.removeAll { $0.segment <= first }
         return true

@@ -70,9 +70,13 @@ struct Recovery: Sendable {
     private func successor<Medium: Disk & ~Copyable>(_ disk: inout Medium) throws(StoreError) -> SegmentReader? {
         for number in segments where number > result.position.segment {
             let header = try SegmentReader.header(number, superblock.key, &disk)
-            guard let header, header.identity == superblock.identity, header.predecessor == result.position
+            guard let header, header.identity == superblock.identity, header.predecessor == result.position,
+                let reader = try SegmentReader(number, superblock.key, &disk)
             else { continue }
-            return try SegmentReader(number, superblock.key, &disk)
+            // Without its summary a segment says nothing, and nothing may be built on it: it was never finished.
+            var first = reader.start
+            first.sequence = result.position.sequence
+            if try reader.record(at: first) != nil { return reader }
         }
         return nil
     }

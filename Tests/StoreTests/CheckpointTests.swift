@@ -41,7 +41,7 @@ import Wire
         #expect(all == 2)
     }
 
-    private static func filled(_ model: inout Model) throws -> Store<SimulatedDisk> {
+    private static func filled(_ model: inout StoreModel) throws -> Store<SimulatedDisk> {
         let geometry = Sample.tiny
         var store = try Sample.store(on: SimulatedDisk(), geometry)
         try store.set([(1, [1])])
@@ -61,7 +61,7 @@ import Wire
     }
 
     @Test func retentionKeepsTheNewestTheYoungAndTheLabelled() throws {
-        var model = Model(Sample.tiny)
+        var model = StoreModel(Sample.tiny)
         var store = try Self.filled(&model)
         try store.setRetention(Retention(count: 2, age: 500))
         model.setRetention(Retention(count: 2, age: 500))
@@ -85,7 +85,7 @@ import Wire
     @Test func cleaningGivesSpaceBackAndDisturbsNoCheckpoint() throws {
         let geometry = Geometry(pageBytes: 64, pageCount: 256, segmentBytes: 16 << 10, reserveBytes: 0)
         var store = try Sample.store(on: SimulatedDisk(), geometry)
-        var model = Model(geometry)
+        var model = StoreModel(geometry)
         var random = Generator(3)
         var largest = 0
         for counter in 1...600 as ClosedRange<UInt64> {
@@ -115,7 +115,7 @@ import Wire
     }
 
     @Test func aForkHasTheOldStateAndALifeOfItsOwn() throws {
-        var model = Model(Sample.tiny)
+        var model = StoreModel(Sample.tiny)
         var store = try Self.filled(&model)
         let disks = SimulatedDisk()
         #expect(throws: StoreError.noCheckpoint) {
@@ -159,7 +159,7 @@ import Wire
     }
 
     @Test func anExportIsTheWholeStore() throws {
-        var model = Model(Sample.tiny)
+        var model = StoreModel(Sample.tiny)
         var store = try Self.filled(&model)
         var export = try store.beginExport()
         var stream: [UInt8] = []
@@ -197,7 +197,7 @@ import Wire
     }
 
     @Test func moreThanASegmentHoldsIsRefused() throws {
-        var model = Model(Sample.tiny)
+        var model = StoreModel(Sample.tiny)
         var store = try Self.filled(&model)
         #expect(throws: StoreError.tooLarge) { try store.set([(5, [UInt8](repeating: 1, count: 4000))]) }
         #expect(try store.picture() == model.picture)

@@ -21,7 +21,8 @@ import Wire
             // What reads and deletes is the cleaner; it has something to do where much is overwritten.
             let isCleaner = fault == .readError || fault == .deleteError
             if isCleaner { store.disk.countdown = 0 }
-            var workload = Workload(Sample.tiny, seed: seed, isCleaner ? Workload.cleaning : Workload.everything)
+            let weights = isCleaner ? StoreWorkload.cleaning : StoreWorkload.everything
+            var workload = StoreWorkload(Sample.tiny, seed: seed, weights)
             var reported: StoreError?
             for _ in 0..<(isCleaner ? 2000 : 150) where reported == nil {
                 do throws(StoreError) { try workload.step(&store) } catch { reported = error }
@@ -65,7 +66,7 @@ import Wire
             store.disk.fault = fault
             store.disk.countdown = random.below(30)
             store.disk.detail = random.below(1 << 20)
-            var workload = Workload(Sample.tiny, seed: seed)
+            var workload = StoreWorkload(Sample.tiny, seed: seed)
             var hasStopped = false
             for _ in 0..<80 {
                 do throws(StoreError) { try workload.step(&store) } catch {
@@ -97,7 +98,7 @@ import Wire
         var disk = SimulatedDisk()
         disk.capacity = 128 << 10
         var store = try Sample.store(on: disk, geometry)
-        var model = Model(geometry)
+        var model = StoreModel(geometry)
         var counter: UInt64 = 0
         var refusals = 0
         for round in 0..<200 {

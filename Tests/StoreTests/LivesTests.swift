@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 import Wire
 
@@ -8,10 +9,12 @@ import Wire
 @Suite struct LivesTests {
     /// Kills leave what was submitted, power cuts any part of what was not flushed; nothing else is ever lost.
     @Test func manyLivesLoseNothing() throws {
+        let isAll = ProcessInfo.processInfo.environment["PLURIX_TEST_ALL"] != nil
+        let seeds: UInt64 = isAll ? 3000 : 150
         var lives = 0
-        for seed in 1...60 as ClosedRange<UInt64> {
+        for seed in 1...seeds {
             var random = Generator(seed)
-            var workload = Workload(Sample.tiny, seed: seed)
+            var workload = StoreWorkload(Sample.tiny, seed: seed)
             var store = try Sample.store(on: SimulatedDisk())
             for _ in 0..<40 {
                 for _ in 0..<random.below(40) { try workload.step(&store) }
@@ -39,9 +42,9 @@ import Wire
                 while try store.clean(budget: 4096) {}
             }
             let count = store.disk.files().count
-            #expect(count < 16, "seed \(seed)")
+            #expect(count < 20, "seed \(seed)")
         }
-        #expect(lives == 2400)
+        #expect(lives == 40 * Int(seeds))
     }
 
     /// What a killed writer had only submitted is flushed before anything is built on it: a power cut after the restart
@@ -84,5 +87,63 @@ import Wire
                 _ = try Sample.store(on: cut)
             }
         }
+    }
+
+    /// Pages of a checkpoint that was given up stay forgotten when every segment before theirs has gone. (Found by seed
+    /// 7 of many lives: they came back, and were served.)
+    @Test func whatWasGivenUpDoesNotComeBack() throws {
+        var store = try Sample.store(on: SimulatedDisk())
+        var counter: UInt64 = 0
+        func checkpoint(_ store: inout Store<SimulatedDisk>) throws {
+            counter += 1
+            try store.put(1, Sample.time(counter, epoch: 2), Sample.page(UInt8(truncatingIfNeeded: counter)))
+            try store.commitCheckpoint(
+                Checkpoint(time: Sample.time(counter, epoch: 2), created: 0, isKept: false))
+        }
+        while store.state.head < 2 { try checkpoint(&store) }
+        try store.put(5, Sample.time(1), Sample.page(0xEE))
+        store.abandonCheckpoint()
+        try checkpoint(&store)
+        while store.state.segments.all.count > 0 { #expect(try store.clean(budget: 4096)) }
+        while store.state.head < 3 { try checkpoint(&store) }
+        try checkpoint(&store)
+        #expect(try store.content(of: 5).version == .zero)
+        var again = try Store.open(store.disk)
+        #expect(try again.content(of: 5).version == .zero)
+        #expect(try again.picture() == store.picture())
+        while store.state.segments.all.count > 0 { #expect(try store.clean(budget: 4096)) }
+        try store.submit()
+        #expect(try Store.open(store.disk).checkpoints.count == 1)
+    }
+
+    /// Power fails while a segment is begun, and leaves its header alone. Nothing is built on that. (Found by seed 123
+    /// of many lives: a superblock led there, where no summary was, and the store was empty.)
+    @Test func aSegmentWithoutItsSummaryIsNone() throws {
+        var store = try Sample.store(on: SimulatedDisk())
+        var counter: UInt64 = 0
+        repeat {
+            counter += 1
+            try store.put(1, Sample.time(counter), Sample.page(UInt8(counter)))
+            try store.commitCheckpoint(Checkpoint(time: Sample.time(counter), created: 0, isKept: true))
+        } while store.log.position.offset < 3500
+        let picture = try store.picture()
+        try store.set([(1, [UInt8](repeating: 1, count: 1000))])
+        try store.submit()
+        let moment = store.disk.now
+        let disk = SimulatedDisk(after: moment, order: Array(moment.pending.indices)) { number in
+            guard case .write(_, 0, _) = moment.pending[number] else { return .whole }
+            return .pieces(1, unit: SegmentHeader.byteCount)
+        }
+        #expect(disk[.segment(2)].count == SegmentHeader.byteCount)
+        var again = try Store.open(disk)
+        #expect(try again.picture() == picture)
+        for key in 2...9 as ClosedRange<UInt64> {
+            try again.set([(key, [1])])
+            try again.settle()
+            again = try Store.open(again.disk)
+        }
+        try again.set((2...9).map { (key: $0, value: []) })
+        #expect(try again.picture() == picture)
+        #expect(try again.verify().isSound)
     }
 }

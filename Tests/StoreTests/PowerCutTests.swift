@@ -24,13 +24,15 @@ import Wire
     }
 
     /// Runs a workload, and gives every moment with what it may show.
-    private func cuts(seed: UInt64, steps: Int, _ geometry: Geometry, longestWrite: Int) throws -> ([Cut], [Picture]) {
+    private func cuts(
+        seed: UInt64, steps: Int, _ geometry: Geometry, longestWrite: Int
+    ) throws -> ([Cut], [StorePicture]) {
         var disk = SimulatedDisk()
         disk.isRemembering = true
         disk.longestWrite = longestWrite
         var store = try Sample.store(on: disk, geometry)
         let created = store.disk.moments.count
-        var workload = Workload(geometry, seed: seed)
+        var workload = StoreWorkload(geometry, seed: seed)
         var cuts: [Cut] = []
         for _ in 0..<steps {
             let before = max(created, store.disk.moments.count)
@@ -113,8 +115,8 @@ import Wire
     }
 
     /// A store that was opened after a power cut works on, is sound, and survives the next one.
-    private func goesOn(_ store: inout Store<SimulatedDisk>, from picture: Picture, seed: UInt64) throws {
-        var workload = Workload(store.geometry, seed: seed)
+    private func goesOn(_ store: inout Store<SimulatedDisk>, from picture: StorePicture, seed: UInt64) throws {
+        var workload = StoreWorkload(store.geometry, seed: seed)
         workload.restart(from: picture)
         var last = picture.states.last?.checkpoint.time ?? .zero
         for page in 0..<UInt32(4) {
