@@ -118,6 +118,7 @@ struct NoticeBoard {
         case .died(let node): "n\(node.number) died"
         case .restarted(let node): "n\(node.number) was started anew"
         case .interrupted: "the arbiter was interrupted while it prepared one"
+        case .nobodyLeft: "the cluster begins again with what is saved"
         case .tokenMissing: "the token is missing"
         case .recordMissing(let counter): "nobody has the record of commit \(counter)"
         case .pageMissing(let page): "nobody has page \(page.index)"

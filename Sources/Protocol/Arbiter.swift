@@ -128,7 +128,11 @@ public struct Arbiter: Sendable {
         // And where nobody is left, the dead may have made commits that no one knows: the token starts in a new epoch.
         // Where nothing was ever saved, the node that should make the heap may not know: it is chosen anew [P22].
         let hasStarted = lastIncarnation > 0
-        if polledEpoch > epoch || hasStarted && (isTokenFree || saved == .zero) { beginPoll(.interrupted, now, &world) }
+        if polledEpoch > epoch {
+            beginPoll(.interrupted, now, &world)
+        } else if hasStarted && (isTokenFree || saved == .zero) {
+            beginPoll(.nobodyLeft, now, &world)
+        }
         tick(now: now, &world)
     }
 

@@ -87,5 +87,7 @@ public enum ArbiterNotice: Sendable {
         case pageMissing(PageNumber)
         /// An earlier run of the arbiter was killed in the middle of a poll.
         case interrupted
+        /// Of those who were members in an earlier run of the arbiter nobody lives, or nothing that they did is saved.
+        case nobodyLeft
     }
 }

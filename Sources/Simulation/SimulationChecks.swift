@@ -30,7 +30,7 @@ extension Simulation {
             if isUndisturbed {
                 checker.fail(.needless, "an epoch because of \(reason), and nothing happened since the last")
             }
-        case .died, .restarted, .interrupted: break
+        case .died, .restarted, .interrupted, .nobodyLeft: break
         }
         pollUnderWay = PollUnderWay(since: now, applied: arbiter.core.applied)
     }

@@ -185,6 +185,7 @@ extension Simulation {
         case .recordMissing: "record missing"
         case .pageMissing: "page missing"
         case .interrupted: "interrupted"
+        case .nobodyLeft: "nobody left"
         }
     }
 

@@ -39,7 +39,7 @@ struct Fsck: ParsableCommand {
                     + " \(found.neededPages) are needed")
             for one in found.checkpoints {
                 let label = one.label.isEmpty ? "" : ", \(one.label)"
-                lines.append("checkpoint \(one.epoch).\(one.counter)\(label)\(one.isKept ? "" : ", the newest state")")
+                lines.append("checkpoint \(one.epoch):\(one.counter)\(label)\(one.isKept ? "" : ", the newest state")")
             }
         }
         return lines + found.findings + (found.sound ? ["sound"] : [])
