@@ -60,6 +60,10 @@ struct RunArgumentsTests {
         ["up", "--connect", "qemu://host/system"], ["up", "--mtu", "9000"], ["up", "surplus"], ["frobnicate"],
         ["kill"], ["kill", "n0"], ["kill", "arbiter"], ["net", "loss", "101%"], ["net", "loss", "x"],
         ["net", "delay", "5"], ["net", "delay", "-1ms"], ["net", "capture"], ["net", "capture", "a", "--stop"],
+        ["up", "--at", "a"], ["up", "--volatile", "--store", "x"], ["up", "--from", "x", "--new"],
+        ["up", "--store", ""], ["up", "--keep", "0"], ["up", "--keep-for", "5"], ["up", "--checkpoint-every", "0s"],
+        ["up", "--from", ""],
+        ["restore"], ["restore", "--at", "a", "--timeout", "0"], ["checkpoint", "surplus"], ["pageserver", "/tmp/x"],
         ["run"], ["run", "counter", "--nodes", "0"], ["status", "--frob"], ["completions", "tcsh"],
     ])
     func valuesOutsideTheirRangeAreUsageErrors(arguments: [String]) {

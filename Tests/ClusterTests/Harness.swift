@@ -95,6 +95,10 @@ struct StatusReply: Decodable {
     var processes: Processes
     var epoch: UInt32
     var commitTime: UInt64
+    var savedTime: UInt64
+    var storeDirectory: String
+    var isVolatile: Bool
+    var storeTrouble: String?
     struct Running: Decodable {
         var program: String
         var nodes: [String]

@@ -1,0 +1,175 @@
+import Control
+import Foundation
+import Testing
+
+extension LiveTests {
+    /// What a cluster saves, on real machines: it goes on after its end, back to a checkpoint, and as another cluster.
+    @Suite(.serialized) struct StoreTests {
+        private struct Checkpoints: Decodable {
+            var checkpoints: [CheckpointReport]
+        }
+
+        private func checkpoints(_ cluster: LiveCluster, _ arguments: String...) async throws -> [CheckpointReport] {
+            try await cluster.plurix(["checkpoints", "--json"] + arguments).decoded(Checkpoints.self).checkpoints
+        }
+
+        private func expectCounter(_ value: Int64, _ cluster: LiveCluster, _ additions: String = "10") async throws {
+            #expect(try await cluster.run("counter", additions, "--continue").result == .integer(value))
+        }
+
+        @Test(arguments: ["virtio", "rtl8139"]) func aClusterGoesOnFromItsStore(nic: String) async throws {
+            try await LiveCluster.with("--nodes", "2", "--nic", nic, "--shared", "32") { cluster in
+                #expect(try await cluster.status().storeDirectory == cluster.store)
+                try await expectCounter(200, cluster, "100")
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await expectCounter(400, cluster, "100")
+                let again = try await cluster.plurix(["checkpoint", "--label", "a"])
+                #expect(again.status == 65)
+                let status = try await cluster.status()
+                #expect(status.savedTime > 0 && status.savedTime <= status.commitTime)
+                let down = try await cluster.plurix("down")
+                #expect(down.contains("up --from \(cluster.store) --name \(cluster.name)"))
+                let kept = try await checkpoints(cluster, "--from", cluster.store)
+                #expect(kept.map(\.label) == ["a", ""])
+                #expect(kept.map(\.isKept) == [true, true])
+                // What is there is not overwritten, and a memory keeps its size.
+                for (words, arguments) in [("--new", []), ("32 MiB", ["--from", cluster.store, "--shared", "64"])] {
+                    let up = try await cluster.plurix(["up"] + arguments)
+                    #expect(up.status == 65)
+                    #expect(up.complaint.contains(words))
+                    #expect(try await checkpoints(cluster, "--from", cluster.store) == kept)
+                }
+                try await cluster.plurix("up", "--nodes", "3", "--nic", nic, "--from", cluster.store)
+                try await expectCounter(430, cluster)
+                #expect(try await checkpoints(cluster).prefix(2) == kept[...])
+                #expect(try await cluster.plurix("down", "--delete-store").contains("deleted"))
+                #expect(!FileManager.default.fileExists(atPath: cluster.store))
+            }
+        }
+
+        @Test func aForkBeginsAtACheckpointWhileTheFirstRuns() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await expectCounter(100, cluster, "50")
+                try await cluster.plurix("checkpoint", "--label", "a")
+                async let endless = cluster.plurix(["run", "counter", "1000000000", "--continue"])
+                _ = try await cluster.wait { $0.running != nil }
+                try await LiveCluster.with("--nodes", "1", "--from", cluster.store, "--at", "a") { fork in
+                    try await expectCounter(110, fork)
+                    #expect(try await fork.status().storeDirectory == fork.store)
+                    #expect(try await checkpoints(fork).first?.label == "a")
+                }
+                // Nor may it be gone on with, or its end be somebody else's.
+                let taken = try await cluster.plurix(["up", "--name", "other", "--from", cluster.store])
+                #expect(taken.status == 69)
+                #expect(taken.complaint.contains(cluster.name))
+                #expect(try await cluster.status().running != nil)
+                try await cluster.plurix("stop")
+                #expect(try await endless.status == 69)
+                let unknown = try await cluster.plurix(
+                    ["up", "--name", "other", "--from", cluster.store, "--at", "b", "--volatile"])
+                #expect(unknown.status == 65)
+                #expect(unknown.complaint.contains("(a)"))
+                #expect(!FileManager.default.fileExists(atPath: cluster.base + "/plurix/other"))
+            }
+        }
+
+        private struct Restored: Decodable {
+            var checkpoint: CheckpointReport
+            var oldStoreDirectory: String
+            var nodes: [String]
+        }
+
+        @Test func aClusterGoesBackAndNothingIsLost() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await expectCounter(20, cluster)
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await expectCounter(40, cluster)
+                let unknown = try await cluster.plurix(["restore", "--at", "b"])
+                #expect(unknown.status == 65)
+                #expect(unknown.complaint.contains("not touched") && unknown.complaint.contains("(a)"))
+                try await expectCounter(60, cluster)
+                let restored: Restored = try await cluster.plurix(["restore", "--json", "--at", "a"]).decoded()
+                #expect(restored.checkpoint.label == "a")
+                #expect(restored.nodes == ["n1", "n2"])
+                try await expectCounter(40, cluster)
+                // And from there to what it has left.
+                try await cluster.plurix("down")
+                try await cluster.plurix("up", "--nodes", "1", "--from", restored.oldStoreDirectory)
+                try await expectCounter(70, cluster)
+            }
+        }
+
+        @Test func aSupervisorMayDieOnTheWayBack() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await expectCounter(20, cluster)
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await expectCounter(40, cluster)
+                let supervisor = try #require(try await cluster.status().processes.supervisor)
+                async let outcome = cluster.plurix(["restore", "--at", "a"])
+                let intent = cluster.directory + "/restore.json"
+                for _ in 0..<4000 where !FileManager.default.fileExists(atPath: intent) { usleep(1000) }
+                #expect(kill(supervisor, SIGKILL) == 0)
+                #expect(try await outcome.status == 69)
+                _ = try await cluster.wait {
+                    $0.nodes.map(\.state) == ["joined", "joined"] && !FileManager.default.fileExists(atPath: intent)
+                }
+                // It is in one of the two states, and both are there.
+                let counter = try await cluster.run("counter", "10", "--continue").result
+                #expect(counter == .integer(40) || counter == .integer(60))
+                let old = cluster.store + ".1"
+                #expect(FileManager.default.fileExists(atPath: old) == (counter == .integer(40)))
+            }
+        }
+
+        @Test func thePageServerIsKilledAgainAndAgain() async throws {
+            try await LiveCluster.with("--nodes", "3", "--checkpoint-every", "1s") { cluster in
+                let file = cluster.base + "/bank.history"
+                async let bank = cluster.run("bank", "--transfers", "6000", "--history", file)
+                _ = try await cluster.wait { $0.running != nil }
+                for _ in 0..<4 {
+                    let arbiter = try await cluster.wait { $0.processes.arbiter != nil }.processes.arbiter
+                    kill(try #require(arbiter), SIGKILL)
+                    try await Task.sleep(for: .milliseconds(150))
+                }
+                #expect(try await bank.result["violations"] == .integer(0))
+                let verdict = try await cluster.plurix(["check", file])
+                #expect(verdict.status == 0, "\(verdict.output)")
+                try await cluster.plurix("down")
+                #expect(try await cluster.plurix(["fsck", cluster.store]).status == 0)
+            }
+        }
+
+        @Test func aVolatileStoreOutlivesItsProcessesAndGoesWithTheCluster() async throws {
+            try await LiveCluster.withNone { cluster in
+                try await cluster.plurix("up", "--volatile", "--nodes", "1")
+                try await expectCounter(10, cluster)
+                let status = try await cluster.status()
+                #expect(status.isVolatile && status.storeDirectory == cluster.directory + "/store")
+                try await cluster.plurix("kill", "n1")
+                kill(try #require(status.processes.arbiter), SIGKILL)
+                try await cluster.plurix("add", "n1")
+                try await expectCounter(20, cluster)
+                #expect(try await cluster.plurix("down") == "cluster \(cluster.name) is removed\n")
+                #expect(!FileManager.default.fileExists(atPath: cluster.store))
+            }
+        }
+
+        @Test func whatDoesNotComeUpLeavesStoresAsTheyWere() async throws {
+            try await LiveCluster.withNone { cluster in
+                try await cluster.plurix("up", "--nodes", "1")
+                try await expectCounter(10, cluster)
+                try await cluster.plurix("down")
+                // One fails when its store is ready, the other while it is made.
+                let stores = cluster.base + "/state/plurix"
+                let late = ["--new", "--connect", "qemu:///system"]
+                for options in [late, ["--from", cluster.store, "--at", "nothing", "--new"]] {
+                    let up = try await cluster.plurix(["up"] + options)
+                    #expect(up.status != 0)
+                    #expect(try FileManager.default.contentsOfDirectory(atPath: stores) == [cluster.name])
+                }
+                try await cluster.plurix("up", "--nodes", "1", "--from", cluster.store)
+                try await expectCounter(20, cluster)
+            }
+        }
+    }
+}

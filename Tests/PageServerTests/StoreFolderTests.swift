@@ -1,0 +1,154 @@
+import Control
+import Foundation
+import Store
+import Testing
+import Wire
+
+@testable import PageServer
+
+/// Stores as whole directories: who has one, where it goes, and what is said of those that cannot be used.
+@Suite struct StoreFolderTests {
+    private final class Place {
+        let path = "/tmp/plurix-folder-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+
+        init() throws {
+            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+        }
+
+        deinit {
+            try? FileManager.default.removeItem(atPath: path)
+        }
+
+        func makeStore(_ name: String, pages: Int = 1024) throws {
+            var store = try Store.create(
+                on: try StoreDirectory("\(path)/\(name)", for: .creating), cluster: 7, identity: 1,
+                key: SipHash.Key(low: 2, high: 3), Geometry(pageCount: pages, reserveBytes: 4096))
+            let page = [UInt8](repeating: 1, count: Limits.pageBytes)
+            try store.put(1, version: GlobalTime(raw: 5), page.span.bytes)
+            try store.commitCheckpoint(Checkpoint(time: GlobalTime(raw: 5), created: 0, isKept: true))
+        }
+
+        func touch(_ name: String) throws { try Data("x".utf8).write(to: URL(filePath: "\(path)/\(name)")) }
+
+        var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? [] }
+    }
+
+    @Test func whatADirectoryHoldsIsSeen() throws {
+        let place = try Place()
+        let path = place.path + "/s"
+        #expect(try StoreFolder.content(of: path) == .nothing)
+        #expect(try StoreFolder.make(path))
+        #expect(try !StoreFolder.make(path))
+        #expect(try StoreFolder.content(of: path) == .nothing)
+        try place.touch("s/cluster")
+        #expect(try StoreFolder.content(of: path) == .nothing)
+        try place.touch("s/notes")
+        #expect(try StoreFolder.content(of: path) == .other("notes"))
+        try place.makeStore("s")
+        #expect(try StoreFolder.content(of: path) == .store)
+        #expect(throws: Failure.self) { try StoreFolder.content(of: path + "/notes") }
+    }
+
+    @Test func directoriesAreMadeForThisUserAlone() throws {
+        let place = try Place()
+        #expect(try StoreFolder.make(place.path + "/a/b/c"))
+        var facts = stat()
+        #expect(stat(place.path + "/a/b", &facts) == 0 && facts.st_mode & 0o777 == 0o700)
+        try place.touch("file")
+        do throws(Failure) {
+            _ = try StoreFolder.make(place.path + "/file/s")
+            Issue.record("a file became a directory")
+        } catch {
+            #expect(error.kind == .input && error.description.contains("Not a directory"))
+            #expect(error.advice?.contains("--store") == true)
+        }
+    }
+
+    @Test func aStoreGoesAsideAndNothingElseIsTouched() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        try place.touch("s/cluster")
+        try place.touch("s.1")
+        let aside = try StoreFolder.setAside(place.path + "/s")
+        #expect(aside == place.path + "/s.2")
+        #expect(place.names == ["s.1", "s.2"])
+        #expect(try StoreExamination(of: aside).sound)
+        #expect(!FileManager.default.fileExists(atPath: aside + "/cluster"))
+    }
+
+    @Test func aStoreInUseIsNeitherMovedNorDeleted() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        let user = try StoreDirectory(path, for: .writing)
+        let moved = #expect(throws: Failure.self) { try StoreFolder.setAside(path) }
+        let deleted = #expect(throws: Failure.self) { try StoreFolder.delete(path) }
+        let gone = #expect(throws: Failure.self) { try StoreRevival.prepare(path) }
+        for error in [moved, deleted, gone] {
+            #expect(error?.kind == .unavailable && error?.message.contains("in use") == true)
+        }
+        withExtendedLifetime(user.path) {}
+        #expect(place.names == ["s"])
+    }
+
+    @Test func onlyAStoresOwnFilesAreDeleted() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        try place.touch("s/cluster")
+        try StoreFolder.delete(place.path + "/s", andDirectory: false)
+        #expect(place.names == ["s"])
+        try place.makeStore("s")
+        try place.touch("s/notes")
+        try StoreFolder.delete(place.path + "/s")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.path + "/s") == ["notes"])
+        try place.makeStore("t")
+        try StoreFolder.delete(place.path + "/t")
+        #expect(place.names == ["s"])
+    }
+
+    private func kind(_ path: String) -> (Failure.Kind, String)? {
+        do throws(Failure) {
+            _ = try StoreRevival.prepare(path)
+            return nil
+        } catch {
+            return (error.kind, error.description)
+        }
+    }
+
+    /// A directory that is no store, one of a newer format, and damaged ones.
+    @Test func storesThatCannotBeGoneOnWithAreNamed() throws {
+        let place = try Place()
+        _ = try StoreFolder.make(place.path + "/empty")
+        let none = try #require(kind(place.path + "/empty"))
+        #expect(none.0 == .input && none.1.contains("no store"))
+        #expect(kind(place.path + "/missing")?.0 == .input)
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        let slots = try (0...1).map { try Data(contentsOf: URL(filePath: "\(path)/superblock.\($0)")) }
+        for slot in 0...1 {
+            try Self.newer(slots[slot], slot).write(to: URL(filePath: "\(path)/superblock.\(slot)"))
+        }
+        let newer = try #require(kind(path))
+        #expect(newer.0 == .input && newer.1.contains("99"))
+        for slot in 0...1 { try slots[slot].prefix(60).write(to: URL(filePath: "\(path)/superblock.\(slot)")) }
+        #expect(kind(path) != nil)
+        for slot in 0...1 { try slots[slot].write(to: URL(filePath: "\(path)/superblock.\(slot)")) }
+        #expect(kind(path) == nil)
+        let names = try FileManager.default.contentsOfDirectory(atPath: path)
+        let segment = try #require(names.sorted().first { $0.hasPrefix("segment") })
+        truncate("\(path)/\(segment)", 70)
+        let cut = try #require(kind(path))
+        #expect(cut.0 == .fault && cut.1.contains(segment))
+        unlink("\(path)/\(segment)")
+        #expect(kind(path)?.0 == .fault)
+    }
+
+    /// A superblock of format 99 as its writer would leave it: magic, format, …, tag.
+    private static func newer(_ block: Data, _ slot: Int) -> Data {
+        var bytes = [UInt8](block)
+        bytes[8] = 99
+        var hash = SipHash(key: SipHash.Key(low: 0x504c_5552_4958, high: 0x5355_5045_5242 + UInt64(slot)))
+        let tag = hash.finish(Array(bytes[..<120]).span.bytes, from: 0).low
+        return Data(bytes[..<120]) + withUnsafeBytes(of: tag.littleEndian) { Data($0) }
+    }
+}
