@@ -24,6 +24,9 @@ extension LiveTests {
             #expect(counter.nodes == nodes)
             #expect(counter.perNode.count == nodes)
             #expect(counter.commits >= UInt64(200 * nodes))
+            // Each addition waits for the store.
+            let durable = try await cluster.run("counter", "20", "--continue", "--durable")
+            #expect(durable.result == .integer(Int64(220 * nodes)))
             let bank = try await cluster.run("bank")
             #expect(bank.result["violations"] == .integer(0))
             #expect(bank.result["sum"] == bank.result["expectedSum"])
@@ -37,6 +40,21 @@ extension LiveTests {
             let transfer = try await cluster.run("transfer")
             #expect(transfer.result["violations"] == .integer(0))
             try await expectWords(of: Harness.root + "/README.md", cluster)
+        }
+
+        /// Two machines of 32 MiB and a heap of 100: what is not in use is the page server's, and comes back.
+        @Test(arguments: nics) func theHeapMayBeLargerThanAllMemory(nic: String) async throws {
+            try await LiveCluster.with("--nic", nic, "--nodes", "2", "--memory", "32", "--shared", "160") { cluster in
+                let pages: Int64 = 25_000
+                let scan = try await cluster.run("scan", "\(pages)")
+                #expect(scan.result["pages"] == .integer(pages))
+                guard case .array(let nodes)? = scan.result["perNode"] else {
+                    Issue.record("no results of the nodes: \(scan.result)")
+                    return
+                }
+                #expect(nodes.count == 2)
+                #expect(nodes.allSatisfy { $0["sum"] == .integer(pages * (pages + 1) / 2) })
+            }
         }
 
         private func expectWords(of path: String, _ cluster: LiveCluster) async throws {
