@@ -5,7 +5,7 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim sim-night sim-sensitivity model model-mutants fuzz bench
+.PHONY: help prepare build command image demo test test-all sim sim-night kills sim-sensitivity model model-mutants fuzz bench
 .PHONY: check clean
 
 help:
@@ -18,6 +18,7 @@ help:
 	  'make sim       the protocol in a seeded simulation; SEED=n replays one seed' \
 	  'make sim-night fresh seeds for SECONDS=n; failures are shrunk and shown' \
 	  'make sim-sensitivity  is each planted bug found? BUG=name: this one; FRESH=1: with fresh seeds alone' \
+	  'make kills     writers of a store killed at KILLS=500 random moments: is what they acknowledged there?' \
 	  'make model     the protocol in a model: every state within stated bounds; model-mutants: is each rule needed?' \
 	  'make fuzz      hostile input to every parser, ring and core; SECONDS=60 in all; TARGET=name INPUT=file repeats one' \
 	  'make bench     figures, into .build/bench/result.json; PEER=DIRECTORY adds a comparison' \
@@ -68,6 +69,12 @@ sim-sensitivity: prepare
 	@Sensitivity/plant.py .build/planted
 	$(SWIFT) build -c release --package-path .build/planted --product simulate
 	@Sensitivity/run.py $(BUG)
+
+KILLS ?= 500
+
+kills: prepare
+	$(SWIFT) build $(SWIFTFLAGS) --product killstore
+	.build/release/killstore --kills $(KILLS)
 
 model: prepare
 	Models/run

@@ -53,6 +53,8 @@ let package = Package(
             ]),
 
         .executableTarget(name: "simulate", dependencies: ["Wire", "Simulation"], swiftSettings: pure),
+        .executableTarget(
+            name: "killstore", dependencies: ["Wire", "Store", "Simulation", "PageServer"], swiftSettings: pure),
 
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Wire"], swiftSettings: pure),

@@ -16,6 +16,7 @@ enum Rooms {
         "Cluster": ["Foundation", "Logging", "Synchronization"],
         "plurix": ["ArgumentParser", "Foundation", "Logging"],
         "simulate": ["Glibc"],
+        "killstore": ["Foundation", "Glibc"],
         "Machine": ["Instructions"],
         "Node": ["Instructions"],
     ]
