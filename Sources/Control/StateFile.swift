@@ -42,9 +42,15 @@ extension RunDirectory {
     /// More than the rest of a block that a log may still grow into.
     private static let trialBytes = 64 << 10
 
+    /// The directory that a path lies in, "." for a mere name. Foundation's own way traps on a name of one character.
+    public static func parent(of path: String) -> String {
+        guard let slash = path.lastIndex(of: "/") else { return "." }
+        return slash == path.startIndex ? "/" : String(path[..<slash])
+    }
+
     /// What is said of a file that cannot be written, by the system's error number.
     public static func unwritable(_ path: String, _ code: Int32 = errno) -> Failure {
-        let place = (path as NSString).deletingLastPathComponent
+        let place = parent(of: path)
         let advice: String? =
             switch code {
             case ENOSPC, EDQUOT: "make room on the file system of \(place)"

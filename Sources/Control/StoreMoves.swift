@@ -29,7 +29,7 @@ public enum StoreMoves {
 
     /// What is said of a directory that cannot be renamed, by the system's error number.
     public static func failure(_ path: String, _ new: String, _ code: Int32 = errno) -> Failure {
-        let place = (path as NSString).deletingLastPathComponent
+        let place = RunDirectory.parent(of: path)
         let advice =
             switch code {
             case EACCES, EPERM, EROFS: "make \(place) writable for this user, or use another directory with --store"
@@ -42,7 +42,7 @@ public enum StoreMoves {
 
     /// Lets the names in the directory of `path` survive a power cut, where its file system can.
     public static func flushNames(beside path: String) {
-        let parent = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let parent = open(RunDirectory.parent(of: path), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard parent >= 0 else { return }
         fsync(parent)
         close(parent)

@@ -44,7 +44,7 @@ public enum StoreFolder {
     private static func makeOne(_ path: String) throws(Failure) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         if errno == EEXIST { return false }
-        let parent = (path as NSString).deletingLastPathComponent
+        let parent = RunDirectory.parent(of: path)
         guard errno == ENOENT, parent != path else { throw unusable(path, "made") }
         _ = try makeOne(parent)
         guard mkdir(path, 0o700) == 0 else { throw unusable(path, "made") }

@@ -31,7 +31,10 @@ struct Down: AsyncParsableCommand {
         if !storage.isVolatile, !deleteStore { await saveNewest(directory) }
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
-        if deleteStore, isThere { try StoreFolder.delete(storage.directory) }
+        if deleteStore, isThere {
+            let path = storage.directory
+            try StoreUser.named(path) { () throws(Failure) in try StoreFolder.delete(path) }
+        }
         let outcome = Outcome(
             cluster: common.name, removed: removed,
             storeDirectory: removed && isThere && !deleteStore ? storage.directory : nil,

@@ -42,13 +42,12 @@ actor HistoryRecording {
                 .usage, "--history needs a cluster with at most --shared \(limit); this one has"
                     + " \(cluster.description.sharedMebibytes)")
         }
-        let directory = (path as NSString).deletingLastPathComponent
         var isDirectory: ObjCBool = false
         if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
             guard !isDirectory.boolValue, access(path, W_OK) == 0 else {
                 throw Failure(.input, "the history \(path) cannot be written")
             }
-        } else if access(directory.isEmpty ? "." : directory, W_OK) != 0 {
+        } else if access(RunDirectory.parent(of: path), W_OK) != 0 {
             throw Failure(
                 .input, "the history \(path) cannot be written",
                 advice: "its directory must exist and be yours", at: path)

@@ -33,7 +33,7 @@ actor StoreClaim {
         var beginning = plan.beginning
         if plan.isNew, try StoreFolder.content(of: path) == .store {
             let isSource = if case .fork(let source, _) = beginning { StoreUser.isSame(source, path) } else { false }
-            let aside = try naming { () throws(Failure) in try StoreFolder.setAside(path) }
+            let aside = try StoreUser.named(path) { () throws(Failure) in try StoreFolder.setAside(path) }
             asidePath = aside
             if isSource, case .fork(_, let time) = beginning { beginning = .fork(of: aside, at: time) }
         }
@@ -55,7 +55,7 @@ actor StoreClaim {
 
     /// What the store says of the cluster.
     private func revive(_ description: inout ClusterDescription, _ shared: Int?) throws(Failure) {
-        let facts = try naming { () throws(Failure) in try StoreRevival.prepare(path) }
+        let facts = try StoreUser.named(path) { () throws(Failure) in try StoreRevival.prepare(path) }
         let mebibytes = Int(facts.sharedPages) / 256
         guard mebibytes * 256 == Int(facts.sharedPages), Up.sharedRange.contains(mebibytes) else {
             throw Failure(
@@ -82,16 +82,6 @@ actor StoreClaim {
         }
     }
 
-    /// Says by whom a store is in use, where that is known.
-    private func naming<Result>(_ body: () throws(Failure) -> Result) throws(Failure) -> Result {
-        do throws(Failure) { return try body() } catch {
-            guard error.kind == .unavailable, let user = StoreUser.cluster(of: path) else { throw error }
-            throw Failure(
-                .unavailable, "the store in \(path) is used by the cluster \(user.name)",
-                advice: "end that with \(user.hint("down")), or begin with a copy of the store with --store", at: path)
-        }
-    }
-
     /// Leaves everything as it was before `prepare`. A store that was gone on with stays what it is.
     func undo() {
         do throws(Failure) {
@@ -103,5 +93,17 @@ actor StoreClaim {
         }
         isOurs = false
         asidePath = nil
+    }
+}
+
+extension StoreUser {
+    /// Says by whom a store is in use, where that keeps somebody from his work.
+    static func named<Result>(_ path: String, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+        do throws(Failure) { return try body() } catch {
+            guard error.kind == .unavailable, let user = cluster(of: path) else { throw error }
+            throw Failure(
+                .unavailable, "the store in \(path) is used by the cluster \(user.name)",
+                advice: "end that with \(user.hint("down")), or begin with a copy of the store with --store", at: path)
+        }
     }
 }

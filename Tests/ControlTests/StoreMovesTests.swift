@@ -12,6 +12,13 @@ struct StoreMovesTests {
         }
     }
 
+    // `plurix run --history h` ended with a trap in Foundation.
+    @Test func everyPathHasADirectory() {
+        for (path, directory) in [("h", "."), ("hh", "."), ("a/h", "a"), ("/h", "/"), ("/", "/"), ("/a/b", "/a")] {
+            #expect(RunDirectory.parent(of: path) == directory)
+        }
+    }
+
     @Test func oldStoresGetTheNextFreeNumber() throws {
         defer { try? FileManager.default.removeItem(atPath: base) }
         try make("s", "s.1", "s.3")
