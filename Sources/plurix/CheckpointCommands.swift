@@ -35,8 +35,11 @@ struct TakeCheckpoint: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let made = try await common.cluster().servingArbiter()
-            .send(ArbiterCheckpoint(label: label), limit: .seconds(90))
+        let arbiter = try await common.cluster().servingArbiter()
+        if let trouble = try await arbiter.send(ArbiterStatus()).storeTrouble {
+            throw Failure(.unavailable, "no checkpoint can be taken: \(trouble)", at: "store")
+        }
+        let made = try await arbiter.send(ArbiterCheckpoint(label: label), limit: .seconds(90))
         if common.json {
             return try Terminal.show(
                 json: Outcome(

@@ -47,13 +47,17 @@ struct Down: AsyncParsableCommand {
         Terminal.show(outcome.removed ? "cluster \(name) is removed" : "there is no cluster \(name)")
         if outcome.storeDeleted { Terminal.show("its store \(store) is deleted") }
         guard let path = outcome.storeDirectory else { return }
-        Terminal.show(
-            """
-            its store stays in \(path):
-              \(directory.hint("up --from \(path)"))    go on with it
-              \(directory.hint("up --new"))    begin with another; this one gets another name
-              \(directory.hint("down --delete-store"))    delete it
-            """)
+        let isUsual = path == (try? ClusterDescription.Storage.defaultDirectory(of: name))
+        let hints = [
+            (directory.hint("up --from \(path)"), "go on with it"),
+            (directory.hint(isUsual ? "up --new" : "up --new --store \(path)"), "begin anew; this one is renamed"),
+            isUsual ? (directory.hint("down --delete-store"), "delete it") : nil,
+        ].compactMap { $0 }
+        Terminal.show("its store stays in \(path):")
+        let width = hints.map(\.0.count).max() ?? 0
+        for (command, effect) in hints {
+            Terminal.show("  \(command)\(String(repeating: " ", count: width - command.count))   \(effect)")
+        }
     }
 
     /// The cluster's store; where nothing is left of the cluster, the one that it had unless it was given another.
