@@ -69,8 +69,10 @@ class Node:
 class Cluster:
     """Use as `with Cluster(...) as cluster`; nothing is left behind."""
 
-    def __init__(self, plurix, image, nic, frame_bytes):
+    def __init__(self, plurix, image, nic, frame_bytes, memory=MEMORY_MEBIBYTES, shared=SHARED_MEBIBYTES,
+                 stored=False):
         self.plurix, self.image, self.nic, self.frame_bytes = plurix, image, nic, frame_bytes
+        self.memory, self.shared, self.stored = memory, shared, stored
         self.nodes, self.processes = [], []
 
     def __enter__(self):
@@ -80,10 +82,7 @@ class Cluster:
         try:
             self.describe()
             for name in ("segment", "arbiter"):
-                self.processes.append(subprocess.Popen(
-                    [self.plurix, name, self.directory], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                    stderr=open(f"{self.base}/{name}.log", "wb")))
-                self.ask(name, {"op": "status"})
+                self.launch(name)
         except BaseException:
             self.__exit__()
             raise
@@ -97,15 +96,24 @@ class Cluster:
             process.wait()
         shutil.rmtree(self.base, ignore_errors=True)
 
+    def launch(self, name):
+        """Starts a background process, and waits until it serves."""
+        with open(f"{self.base}/{name}.log", "ab") as log:
+            process = subprocess.Popen([self.plurix, name, self.directory], stdin=subprocess.DEVNULL,
+                                       stdout=subprocess.DEVNULL, stderr=log)
+        self.processes.append(process)
+        self.ask(name, {"op": "status"})
+        return process
+
     def describe(self):
         """cluster.json, as `plurix up` writes it (Sources/Control/ClusterDescription.swift)."""
         self.identifier, self.key = secrets.randbits(63), secrets.token_bytes(16)
         description = {
             "name": "bench", "identifier": self.identifier, "key": self.key.hex(), "nic": self.nic,
-            "memoryMebibytes": MEMORY_MEBIBYTES, "sharedMebibytes": SHARED_MEBIBYTES, "accelerator": "tcg",
+            "memoryMebibytes": self.memory, "sharedMebibytes": self.shared, "accelerator": "tcg",
             "connect": "qemu:///embed", "image": self.image, "maximumFrameBytes": self.frame_bytes,
-            "storage": {"directory": f"{self.directory}/store", "isVolatile": True, "keepCount": 10, "keepSeconds": 0,
-                        "checkpointSeconds": 0}}
+            "storage": {"directory": f"{self.directory}/store", "isVolatile": not self.stored,
+                        "keepCount": 10, "keepSeconds": 0, "checkpointSeconds": 0}}
         with open(f"{self.directory}/cluster.json", "w", opener=lambda p, f: os.open(p, f, 0o600)) as file:
             json.dump(description, file)
 
@@ -123,13 +131,13 @@ class Cluster:
             except (OSError, ValueError):
                 if time.monotonic() > end:
                     with open(f"{self.base}/{process}.log", errors="replace") as log:
-                        raise Trouble(f"plurix {process} does not answer: {log.read()[-2000:]}")
+                        raise Trouble(f"plurix {process} does not answer: {log.read()[-6000:]}")
                 time.sleep(0.02)
         if "reply" not in answer:
             raise Trouble(f"plurix {process}: {answer}")
         return answer["reply"]
 
-    def start(self, words, memory=MEMORY_MEBIBYTES, extra=()):
+    def start(self, words, memory=None, extra=()):
         """Starts the next node, as `plurix add` does."""
         number = len(self.nodes) + 1
         self.ask("segment", {"op": "attach", "station": ARBITER})
@@ -137,8 +145,8 @@ class Cluster:
         self.ask("arbiter", {"op": "machines", "running": list(range(1, number + 1)), "paused": []})
         with open(f"{self.directory}/n{number}.module", "wb") as file:  # Sources/Wire/BootModule.swift
             file.write(struct.pack("<8sQ16sQIHBB", b"PLURIX\0\1", self.identifier, self.key, secrets.randbits(64),
-                                   SHARED_MEBIBYTES * 256, self.frame_bytes, number, 0))
-        node = Node(self.image, self.directory, self.nic, number, words, memory, extra)
+                                   self.shared * 256, self.frame_bytes, number, 0))
+        node = Node(self.image, self.directory, self.nic, number, words, memory or self.memory, extra)
         self.nodes.append(node)
         node.wait("joined")
         return node

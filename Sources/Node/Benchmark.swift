@@ -6,17 +6,20 @@ import Wire
 
 /// What a node measures of itself for `make bench`. The word `bench=` of the kernel command line switches it on:
 /// `bench=instructions` for a node alone under QEMU's instruction counter (BenchmarkInstructions.swift),
-/// `bench=cluster2` to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift).
+/// `bench=cluster2` to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift), `bench=host` for a node
+/// like all others that answers raw frames of the host besides (RawEcho.swift).
 ///
 /// Results go to the serial console as lines `RESULT key=value`; Benchmarks/README.md says what each means.
 final class Benchmark {
-    enum Plan { case instructions, cluster(nodes: Int) }
+    enum Plan { case instructions, cluster(nodes: Int), host }
 
     let plan: Plan
     /// Raw frames of the answer under way that have arrived (RawEcho.swift).
     var rawFrames = 0
     /// Bytes of the last raw frame that arrived.
     var rawBytes = 0
+    /// Pages that were sent raw.
+    var rawPages: UInt64 = 0
     /// What the measured transaction does; it runs as a program.
     var body: (SharedMemory) -> Void = { _ in }
     /// How often this node has been at the barrier.
@@ -33,6 +36,8 @@ final class Benchmark {
         let digit = Self.find("bench=cluster", in: commandLine) ?? commandLine.count
         if digit < commandLine.count, (0x31...0x39).contains(commandLine[digit]) {
             plan = .cluster(nodes: Int(commandLine[digit]) - 0x30)
+        } else if Self.find("bench=host", in: commandLine) != nil {
+            plan = .host
         } else {
             plan = .instructions
         }
@@ -113,6 +118,7 @@ extension Nucleus {
         switch benchmark.plan {
         case .instructions: measureInstructions(benchmark)
         case .cluster(let nodes): measureCluster(benchmark, nodes)
+        case .host: break
         }
         Machine.write(serial: "DONE\n")
     }

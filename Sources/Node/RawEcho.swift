@@ -20,7 +20,12 @@ enum RawEcho {
         case shortest = 1
         /// As many bytes, in as many frames, as a page takes.
         case page = 2
+        /// Like `page`, for as many pages as the byte behind says, one after the other.
+        case pages = 3
     }
+    static let countOffset = 15
+    /// Pages of memory whose bytes travel in turn, from the second megabyte on.
+    static let pageCount: UInt64 = 4096
 }
 
 extension Nucleus {
@@ -35,6 +40,9 @@ extension Nucleus {
             benchmark.rawBytes = count
         case .shortest: sendRaw(.answer, RawEcho.shortestFrameBytes, to: Station(frame[11]))
         case .page: answerLikePage(to: Station(frame[11]))
+        case .pages:
+            let target = Station(frame[11])
+            for _ in 0..<frame[RawEcho.countOffset] { answerLikePage(to: target) }
         case nil: break
         }
         return true
@@ -42,18 +50,24 @@ extension Nucleus {
 
     private func answerLikePage(to target: Station) {
         let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
+        benchmark?.rawPages &+= 1
+        let page = 0x10_0000 + (benchmark?.rawPages ?? 0) % RawEcho.pageCount * UInt64(Limits.pageBytes)
         for offset in stride(from: 0, to: Limits.pageBytes, by: most) {
             let length = min(most, Limits.pageBytes - offset)
-            sendRaw(.answer, PageReply.dataOffset + length, to: target, data: length)
+            sendRaw(.answer, PageReply.dataOffset + length, to: target, data: length, from: page + UInt64(offset))
         }
     }
 
-    /// - Parameter data: bytes at the end that are copied from memory, as those of a page are.
-    private func sendRaw(_ kind: RawEcho.Kind, _ byteCount: Int, to target: Station, data: Int = 0) {
+    /// - Parameters:
+    ///   - data: bytes at the end that are copied from memory, as those of a page are.
+    ///   - source: the physical address that they come from.
+    private func sendRaw(
+        _ kind: RawEcho.Kind, _ byteCount: Int, to target: Station, data: Int = 0, from source: UInt64 = 0x10_0000
+    ) {
         let from = station.address
         let hardware = DirectMapHardware()
         _ = world.card.transmit(byteCount) { frame in
-            hardware.read(0x10_0000, count: data, into: &frame, at: byteCount - data)
+            hardware.read(source, count: data, into: &frame, at: byteCount - data)
             frame.store(UInt16(truncatingIfNeeded: target.address >> 32).byteSwapped, at: 0)
             frame.store(UInt32(truncatingIfNeeded: target.address).byteSwapped, at: 2)
             frame.store(UInt16(truncatingIfNeeded: from >> 32).byteSwapped, at: 6)

@@ -2,7 +2,7 @@ import Kernel
 
 /// The programs of the node image.
 public enum ProgramTable: ProgramSet {
-    public static let count = 10
+    public static let count = 11
 
     public static func program(at index: Int) -> ProgramEntry {
         switch index {
@@ -16,6 +16,7 @@ public enum ProgramTable: ProgramSet {
         case 7: ProgramEntry(Spin.self)
         case 8: ProgramEntry(Hog.self)
         case 9: ProgramEntry(Fault.self)
+        case 10: ProgramEntry(Fill.self)
         default: preconditionFailure("no program at this index")
         }
     }

@@ -30,7 +30,7 @@ extension Arbiter {
             let record = latest[Int(page.index)]
             if record.version == imageVersions[Int(page.index)] {
                 sendPage(page, record.version, nil, request, &world)
-            } else if let handle = saving?.handle(of: page, record.version) {
+            } else if let handle = gatheredHandle(of: page, record.version) {
                 sendPage(page, record.version, handle, request, &world)
             } else if distance == 0 {
                 // Who has it need not be who made it: that node may be dead, and its commit alive by a copy.

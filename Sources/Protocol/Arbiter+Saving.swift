@@ -1,42 +1,5 @@
 import Wire
 
-/// One round of saving: the state at one commit time, gathered while the cluster goes on.
-///
-/// Nodes keep every unsaved version that they hold (as the current copy or as a pre-image), so the exact version wanted
-/// can be had from its committer however often the page has changed since; the cluster never stops for it.
-struct Saving: Sendable {
-    var time: GlobalTime
-    var needs: [Need]
-    /// Needs that were asked for at least once.
-    var begun = 0
-    var startedAt: UInt64
-    var remaining: Int
-
-    struct Need: Sendable {
-        enum State: Sendable { case idle, asked, here }
-        var page: PageNumber
-        var version: GlobalTime
-        var holder: Station
-        var state = State.idle
-        var question = Question()
-        var handle: FrameHandle? = nil
-        var pieces = PagePieces()
-        /// The supposed holder has said that it has no such version.
-        var isRefused = false
-        var deadline: UInt64 = .max
-    }
-
-    /// Requests under way at a time: enough to keep the link busy, few enough not to flood a node's ring.
-    static let window = 16
-
-    func handle(of page: PageNumber, _ version: GlobalTime) -> FrameHandle? {
-        for need in needs where need.page == page && need.version == version && need.state == .here {
-            return need.handle
-        }
-        return nil
-    }
-}
-
 extension Arbiter {
     /// Begins a round when there is something new and none is under way: not gathered, nor on its way to the disk.
     mutating func beginSave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
@@ -55,32 +18,56 @@ extension Arbiter {
 
     private mutating func collect<World: ArbiterWorld & ~Copyable>(keeping old: Saving?, _ now: UInt64,
                                                                    _ world: inout World) {
-        let needs = currentNeeds()
-        var kept: [Saving.Need] = []
+        var next = Saving(time: applied, needs: [], startedAt: old?.startedAt ?? now, remaining: 0)
         for need in old?.needs ?? [] {
             guard let handle = need.handle else { continue }
             if need.state == .here && latest[Int(need.page.index)].version == need.version {
-                kept.append(need)
+                add(need, to: &next)
             } else {
                 world.discard(handle)
             }
         }
-        let missing = needs.filter { need in !kept.contains { $0.page == need.page } }
-        saving = Saving(time: applied, needs: kept + missing, begun: kept.count, startedAt: old?.startedAt ?? now,
-                        remaining: missing.count)
+        next.begun = next.needs.count
+        for page in changedPages() {
+            let record = latest[Int(page.index)]
+            add(Saving.Need(page: page, version: record.version, holder: holder(of: page, record)), to: &next)
+        }
+        next.remaining = next.needs.count - next.begun
+        saving = next
         askForNeeds(now, &world)
         finishSave(now, &world)
     }
 
-    /// The newest version of every page that was changed since the image.
-    private func currentNeeds() -> [Saving.Need] {
+    /// Adds a need, if there is none of its page.
+    private mutating func add(_ need: Saving.Need, to round: inout Saving) {
+        guard !round.isPlace(Int(needPlaces[Int(need.page.index)]), of: need.page) else { return }
+        needPlaces[Int(need.page.index)] = UInt32(round.needs.count)
+        round.needs.append(need)
+    }
+
+    /// The place of the need of a page in the round under way.
+    private func needPlace(_ page: PageNumber) -> Int? {
+        guard let saving, Int(page.index) < needPlaces.count else { return nil }
+        let place = Int(needPlaces[Int(page.index)])
+        return saving.isPlace(place, of: page) ? place : nil
+    }
+
+    /// The content of a version that this round has gathered.
+    func gatheredHandle(of page: PageNumber, _ version: GlobalTime) -> FrameHandle? {
+        guard let place = needPlace(page), let need = saving?.needs[place], need.version == version,
+            need.state == .here
+        else { return nil }
+        return need.handle
+    }
+
+    /// Every page that was changed since the image.
+    private func changedPages() -> [PageNumber] {
         var pages: [PageNumber] = []
         var counter = held.counter + 1
         while counter <= applied.counter {
             guard let entry = log.entry(counter) else {
                 // The log was overrun: every page newer than the image is wanted instead.
-                pages = latest.indices.filter { latest[$0].version > held }.map { PageNumber(UInt32($0)) }
-                break
+                return latest.indices.filter { latest[$0].version > held }.map { PageNumber(UInt32($0)) }
             }
             for place in 0..<entry.total where Int(log.page(place, of: entry).index) < latest.count {
                 let page = log.page(place, of: entry)
@@ -88,10 +75,7 @@ extension Arbiter {
             }
             counter += 1
         }
-        return pages.map { page in
-            let record = latest[Int(page.index)]
-            return Saving.Need(page: page, version: record.version, holder: holder(of: page, record))
-        }
+        return pages
     }
 
     /// Who has the version: who answered so at the last poll, else its committer.
@@ -101,31 +85,37 @@ extension Arbiter {
     }
 
     private mutating func askForNeeds<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        guard let current = saving else { return }
-        var begun = current.begun
-        var open = begun - (current.needs.count - current.remaining)
-        while begun < current.needs.count, open < patience.window(Saving.window) {
-            ask(begun, now, &world)
-            begun += 1
-            open += 1
+        let window = min(patience.window(Saving.window), Saving.longestWindow)
+        while let begun = saving?.begun, let length = saving?.nextRun, length > 0,
+            let open = saving?.asked.count, open + length <= window
+        {
+            let question = Question(nonce: nextNonce())
+            for place in begun..<begun + length {
+                saving?.needs[place].question = question
+                saving?.needs[place].state = .asked
+                saving?.asked.append(place)
+            }
+            saving?.begun += length
+            ask(begun, count: length, now, &world)
         }
-        saving?.begun = begun
     }
 
-    private mutating func ask<World: ArbiterWorld & ~Copyable>(_ place: Int, _ now: UInt64, _ world: inout World) {
-        guard var need = saving?.needs[place] else { return }
+    /// Asks for a run of pages in one frame [P26].
+    private mutating func ask<World: ArbiterWorld & ~Copyable>(_ first: Int, count: Int, _ now: UInt64,
+                                                               _ world: inout World) {
+        guard let need = saving?.needs[first] else { return }
         let tries = need.question.tries
-        if tries == 0 { need.question = Question(nonce: nextNonce()) }
-        need.state = .asked
-        need.deadline = now + patience.wait(tries, tuning)
         let isAlive = need.holder.isNode && members[need.holder.index].state == .member
         let target = tries % 3 < 2 && isAlive && !need.isRefused ? need.holder : .everyone
-        let nonce = need.question.ask(now)
-        saving?.needs[place] = need
-        send(PageRequest(nonce: nonce, page: need.page, count: 1, requester: .arbiter,
+        var nonce: UInt64 = 0
+        for place in first..<first + count {
+            nonce = saving?.needs[place].question.ask(now) ?? nonce
+            saving?.needs[place].deadline = now + patience.wait(tries, tuning)
+        }
+        send(PageRequest(nonce: nonce, page: need.page, count: UInt16(count), requester: .arbiter,
                          requesterIncarnation: endpoint.incarnation, applied: applied, wanted: need.version),
              to: target, &world)
-        if need.question.tries >= Self.triesUntilLost, polling == nil {
+        if tries + 1 >= Self.triesUntilLost, polling == nil {
             beginPoll(.pageMissing(need.page), now, &world)
         }
     }
@@ -140,56 +130,48 @@ extension Arbiter {
     mutating func receivePageReply<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                     _ world: inout World) -> Bool {
         guard let reply = PageReply.parse(frame) else { return false }
-        guard polling == nil, let current = saving, let place = current.needs.firstIndex(where: {
-            $0.state == .asked && $0.page == reply.page && $0.version == reply.version
-                && $0.question.isAnswered(by: reply.nonce)
-        }) else { return true }
-        var need = current.needs[place]
-        guard need.pieces.take(reply) != .unwanted else { return true }
+        guard polling == nil, let place = needPlace(reply.page), let need = saving?.needs[place],
+            need.state == .asked, need.version == reply.version, need.question.isAnswered(by: reply.nonce),
+            let arrival = saving?.needs[place].pieces.take(reply), arrival != .unwanted
+        else { return true }
         let handle = need.handle ?? world.stage()
-        need.handle = handle
+        saving?.needs[place].handle = handle
         world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
-        if need.pieces.isComplete {
-            need.state = .here
-            if let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
-        }
-        saving?.needs[place] = need
-        if need.state == .here {
-            world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
-            saving?.remaining -= 1
-            askForNeeds(now, &world)
-            finishSave(now, &world)
-        }
+        guard saving?.needs[place].pieces.isComplete == true else { return true }
+        if let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
+        world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
+        saving?.finish(place)
+        askForNeeds(now, &world)
+        finishSave(now, &world)
         return true
     }
 
     mutating func receivePageAbsent<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                      _ world: inout World) -> Bool {
         guard let absent = PageAbsent.parse(frame) else { return false }
-        guard polling == nil, let place = saving?.needs.firstIndex(where: {
-            $0.state == .asked && $0.page == absent.page && $0.question.isAnswered(by: absent.nonce)
-        }), var need = saving?.needs[place] else { return true }
+        guard polling == nil, let place = needPlace(absent.page), let need = saving?.needs[place],
+            need.state == .asked, need.question.isAnswered(by: absent.nonce)
+        else { return true }
         // Everyone is asked next, a little later so that a flood is impossible.
-        need.isRefused = true
-        need.deadline = min(need.deadline, now + Tuning.millisecond)
-        saving?.needs[place] = need
+        saving?.needs[place].isRefused = true
+        saving?.needs[place].deadline = min(need.deadline, now + Tuning.millisecond)
         return true
     }
 
     mutating func retrySave<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard polling == nil else { return }
-        guard let current = saving else { return beginSave(now, &world) }
-        if current.needs.contains(where: { isGivenUp($0, now) }) { return aimAnew(now, &world) }
-        for place in current.needs.indices.prefix(current.begun)
-        where current.needs[place].state == .asked && current.needs[place].deadline <= now && polling == nil {
-            ask(place, now, &world)
+        guard let due = saving?.due(now) else { return beginSave(now, &world) }
+        for place in due {
+            guard let need = saving?.needs[place], polling == nil else { return }
+            if isGivenUp(need) { return aimAnew(now, &world) }
         }
+        for place in due where polling == nil { ask(place, count: 1, now, &world) }
     }
 
     /// Whether a version is wanted that is not the newest any more, and that its holder says it has not: it asked
     /// everyone after that, in vain. A holder that says nothing is given more time; the frames may have been lost.
-    private func isGivenUp(_ need: Saving.Need, _ now: UInt64) -> Bool {
-        guard need.state == .asked, need.deadline <= now, latest[Int(need.page.index)].version > need.version
+    private func isGivenUp(_ need: Saving.Need) -> Bool {
+        guard latest[Int(need.page.index)].version > need.version
         else { return false }
         return need.question.tries >= (need.isRefused ? Self.triesWhenRefused : Self.triesUntilOverwritten)
     }

@@ -7,9 +7,7 @@ extension Arbiter {
         if let polling { next = min(next, polling.deadline) }
         if polling == nil {
             if let saving {
-                for need in saving.needs.prefix(saving.begun) where need.state == .asked {
-                    next = min(next, need.deadline)
-                }
+                for place in saving.asked { next = min(next, saving.needs[place].deadline) }
             } else if applied > held, held == saved {
                 next = min(next, saveAt)
             }

@@ -25,6 +25,8 @@ public struct Arbiter: Sendable {
     var members: [Member]
     var polling: Polling? = nil
     var saving: Saving? = nil
+    /// Of each page, where its need lies in the round under way; of others, anything.
+    var needPlaces: [UInt32]
     /// Who held which unsaved version at the last poll.
     var holders: [Holder] = []
     var laterRequests: [PageRequest] = []
@@ -97,6 +99,7 @@ public struct Arbiter: Sendable {
             record.version = version
             return record
         }
+        needPlaces = [UInt32](repeating: 0, count: state.imageVersions.count)
         members = [Member](repeating: Member(), count: Limits.maximumNodes)
         for index in members.indices where state.members[index] > 0 {
             members[index].state = .member

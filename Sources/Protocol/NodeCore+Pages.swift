@@ -216,7 +216,7 @@ extension NodeCore {
             hearOf(request.applied.counter, from: request.requester, at: now)
             return
         }
-        guard request.wanted == .zero else { return serveVersion(request, isAsked: isAsked, &world) }
+        guard request.wanted == .zero else { return serveVersions(request, isAsked: isAsked, &world) }
         for distance in 0..<Int(request.count) {
             let page = PageNumber(request.page.index + UInt32(distance))
             guard Int(page.index) < pages.count else { return }
@@ -228,16 +228,21 @@ extension NodeCore {
         }
     }
 
-    /// The arbiter wants exactly one version, for a state at one time; an old one may lie among the pre-images.
-    private mutating func serveVersion<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
-                                                                     _ world: inout World) {
-        let record = pages[Int(request.page.index)]
-        if record.isPresent && record.version == request.wanted {
-            sendPage(request.page, request.wanted, nil, request, &world)
-        } else if let handle = preImages.find(request.page, request.wanted) {
-            sendPage(request.page, request.wanted, handle, request, &world)
-        } else if isAsked {
-            send(PageAbsent(nonce: request.nonce, page: request.page), to: request.requester, &world)
+    /// The arbiter wants exactly one version, for a state at one time; an old one may lie among the pre-images. Each page
+    /// of a run is answered for itself [P26].
+    private mutating func serveVersions<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
+                                                                      _ world: inout World) {
+        for distance in 0..<Int(request.count) {
+            let page = PageNumber(request.page.index + UInt32(distance))
+            guard Int(page.index) < pages.count else { return }
+            let record = pages[Int(page.index)]
+            if record.isPresent && record.version == request.wanted {
+                sendPage(page, request.wanted, nil, request, &world)
+            } else if let handle = preImages.find(page, request.wanted) {
+                sendPage(page, request.wanted, handle, request, &world)
+            } else if isAsked {
+                send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
+            }
         }
     }
 

@@ -223,6 +223,45 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
         }
     }
 
+    @Test func fillWritesEveryByteAndReadsItAgain() throws {
+        struct Result: Decodable {
+            struct Beats: Decodable { let beats, nanoseconds, longestPauseNanoseconds: UInt64 }
+            struct Node: Decodable {
+                let pagesWritten, pagesVerified, sum, nanoseconds: UInt64
+                let before, after: Beats
+            }
+            let perNode: [Node]
+        }
+        let cluster = SimulatedCluster(pageCount: 512, nodes: 3)
+        var pages: Set<UInt32> = []
+        cluster.onCommit = { phase, changed in
+            if phase == .running { pages.formUnion(changed) }
+        }
+        #expect(try cluster.run("fill", ["100", "--verify"]) == .finished)
+        let first = try parse(cluster.result, as: Result.self)
+        #expect(first.perNode.allSatisfy { $0.pagesWritten == 100 && $0.pagesVerified == 100 })
+        #expect(first.perNode.count == 3 && pages.count >= 300)
+        #expect(try cluster.run("fill", ["100", "--beat", "1"]) == .finished)
+        let second = try parse(cluster.result, as: Result.self)
+        #expect(zip(first.perNode, second.perNode).allSatisfy { $0.sum != $1.sum })
+        for beats in second.perNode.flatMap({ [$0.before, $0.after] }) {
+            #expect(beats.beats > 1 && beats.longestPauseNanoseconds > 0 && beats.nanoseconds > 900_000)
+        }
+    }
+
+    @Test func fillFindsAnotherValue() throws {
+        let cluster = SimulatedCluster(pageCount: 512, nodes: 1)
+        var isPlanted = false
+        cluster.beforeStep = { cluster, _ in
+            let own = PartPlaces(SystemLayout.partPage(of: 1)).programState.place(0, Fill.Progress.self)
+            let progress = cluster.memory[own]
+            guard !isPlanted, cluster.job.phase == .running, progress.writtenCount == 100 else { return }
+            isPlanted = true
+            cluster.memory[progress.words[40 * 512 + 511]] ^= 1
+        }
+        #expect(try cluster.run("fill", ["100", "--verify"]) == .failed("a page came back with other contents"))
+    }
+
     @Test func hogAndSpin() throws {
         let cluster = SimulatedCluster(pageCount: 512, nodes: 2)
         var most = 0

@@ -1,0 +1,153 @@
+import Heap
+import Kernel
+
+/// Every node writes every byte of pages of its own: work for whoever saves the memory. For a while before that and
+/// after it, it commits something small again and again: a witness of how that disturbs.
+public struct Fill: Program {
+    public static let name: StaticString = "fill"
+    public static let usage: StaticString = "PAGES [--beat MILLISECONDS] [--verify]"
+    public static let summary: StaticString = "every node writes pages of its own, for benchmarks"
+
+    /// Pages that one transaction touches.
+    private static let pagesPerStep: UInt64 = 64
+    private static let wordsPerPage = pageByteCount / 8
+
+    /// Rounds of a loop between two beats, some tenths of a millisecond: who saves keeps what each of them replaced.
+    private static let roundsPerBeat = 20_000
+
+    /// Small commits. Times are of the node's clock, nanoseconds.
+    struct Beats: BitwiseCopyable {
+        var start: UInt64
+        var last: UInt64
+        var count: UInt64
+        /// Between two of them, at most.
+        var longestPause: UInt64
+
+        mutating func add(_ now: UInt64) {
+            if start == 0 { start = now } else { longestPause = max(longestPause, now - last) }
+            last = now
+            count += 1
+        }
+    }
+
+    /// How far one node is.
+    struct Progress: BitwiseCopyable {
+        var words: SharedArray<UInt64>
+        var writtenCount: UInt64
+        var readCount: UInt64
+        /// Of the first word of each page.
+        var sum: UInt64
+        /// When the writing began and ended.
+        var start: UInt64
+        var written: UInt64
+        var before: Beats
+        var after: Beats
+        /// What the loop between two beats came to.
+        var digest: UInt64
+    }
+
+    let pageCount: UInt64
+    let beatMilliseconds: UInt64
+    let isVerified: Bool
+
+    public init(_ arguments: inout Arguments) throws(ArgumentError) {
+        beatMilliseconds = try arguments.option("--beat", default: 0, in: 0...600_000)
+        isVerified = arguments.flag("--verify")
+        pageCount = try arguments.unsigned("PAGES", in: 1...1_000_000)
+    }
+
+    /// Each run writes other numbers than the one before.
+    public func prepare(_ context: Context) throws(HeapError) -> Step {
+        context.memory[try context.named("fill")] += 1
+        return .done
+    }
+
+    public func step(_ context: Context) throws(HeapError) -> Step {
+        let memory = context.memory, now = max(context.readings.nanoseconds, 1)
+        var progress = memory[context.own(Progress.self)]
+        if progress.words.count == 0 {
+            let start = try context.allocator.allocatePages(UInt32(pageCount))
+            progress.words = SharedArray(start: start, count: pageCount * Self.wordsPerPage, stride: 8)
+        } else if progress.writtenCount == 0, isBeating(progress.before, now) {
+            progress.before.add(now)
+            beat(&progress.digest)
+        } else if progress.writtenCount < pageCount {
+            if progress.writtenCount == 0 { progress.start = now }
+            write(&progress, memory, memory[try context.named("fill")])
+            progress.written = now
+        } else if isVerified, progress.readCount < pageCount {
+            guard isRead(&progress, memory, memory[try context.named("fill")]) else {
+                return .failed("a page came back with other contents")
+            }
+        } else {
+            guard isBeating(progress.after, now) else { return .done }
+            progress.after.add(now)
+            beat(&progress.digest)
+        }
+        memory[context.own()] = progress
+        return .again
+    }
+
+    private func write(_ progress: inout Progress, _ memory: SharedMemory, _ run: UInt64) {
+        let end = min(progress.writtenCount + Self.pagesPerStep, pageCount)
+        while progress.writtenCount < end {
+            let first = progress.writtenCount * Self.wordsPerPage
+            for word in first..<first + Self.wordsPerPage { memory[progress.words[word]] = Self.value(word, run) }
+            progress.sum &+= Self.value(first, run)
+            progress.writtenCount += 1
+        }
+    }
+
+    private func isRead(_ progress: inout Progress, _ memory: SharedMemory, _ run: UInt64) -> Bool {
+        let end = min(progress.readCount + Self.pagesPerStep, pageCount)
+        while progress.readCount < end {
+            let first = progress.readCount * Self.wordsPerPage
+            for word in first..<first + Self.wordsPerPage
+            where memory[progress.words[word]] != Self.value(word, run) { return false }
+            progress.readCount += 1
+        }
+        return true
+    }
+
+    private func isBeating(_ beats: Beats, _ now: UInt64) -> Bool {
+        now - (beats.start == 0 ? now : beats.start) < beatMilliseconds * 1_000_000
+    }
+
+    private func beat(_ digest: inout UInt64) {
+        for _ in 0..<Self.roundsPerBeat { digest = mix(digest) }
+    }
+
+    private static func value(_ word: UInt64, _ run: UInt64) -> UInt64 { (word &+ run) &* 0x9e37_79b9_7f4a_7c15 }
+
+    public func finish(_ context: Context) throws(HeapError) -> Step {
+        let result = context.result
+        try result.beginObject()
+        try result.field("pages", pageCount)
+        try result.name("perNode")
+        try result.beginArray()
+        for rank in 0..<context.count {
+            guard let progress = context.own(of: rank, Progress.self) else { continue }
+            try result.beginObject()
+            try result.field("pagesWritten", progress.writtenCount)
+            try result.field("pagesVerified", progress.readCount)
+            try result.field("sum", progress.sum)
+            try result.field("nanoseconds", progress.written - progress.start)
+            try result.name("before")
+            try write(progress.before, to: result)
+            try result.name("after")
+            try write(progress.after, to: result)
+            try result.endObject()
+        }
+        try result.endArray()
+        try result.endObject()
+        return .done
+    }
+
+    private func write(_ beats: Beats, to result: JSONWriter) throws(HeapError) {
+        try result.beginObject()
+        try result.field("beats", beats.count)
+        try result.field("nanoseconds", beats.last - beats.start)
+        try result.field("longestPauseNanoseconds", beats.longestPause)
+        try result.endObject()
+    }
+}
