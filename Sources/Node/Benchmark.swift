@@ -6,8 +6,8 @@ import Wire
 
 /// What a node measures of itself for `make bench`. The word `bench=` of the kernel command line switches it on:
 /// `bench=instructions` for a node alone under QEMU's instruction counter (BenchmarkInstructions.swift),
-/// `bench=cluster2` to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift), `bench=host` for a node
-/// like all others that answers raw frames of the host besides (RawEcho.swift).
+/// `bench=cluster2` to `bench=cluster9` for the nodes n1 to n9 together (BenchmarkCluster.swift), `bench=host` for a
+/// node like all others that answers raw frames of the host besides (RawEcho.swift).
 ///
 /// Results go to the serial console as lines `RESULT key=value`; Benchmarks/README.md says what each means.
 final class Benchmark {

@@ -228,8 +228,8 @@ extension NodeCore {
         }
     }
 
-    /// The arbiter wants exactly one version, for a state at one time; an old one may lie among the pre-images. Each page
-    /// of a run is answered for itself [P26].
+    /// The arbiter wants exactly one version, for a state at one time; an old one may lie among the pre-images. Each
+    /// page of a run is answered for itself [P26].
     private mutating func serveVersions<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
                                                                       _ world: inout World) {
         for distance in 0..<Int(request.count) {
