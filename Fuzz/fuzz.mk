@@ -27,7 +27,7 @@ FUZZ_SOURCES_Control    := $(shell grep -L "^import \(NIO\|Logging\)" Sources/Co
 FUZZ_SOURCES_Segment    := Sources/Segment/Faults.swift
 FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,JobReader.swift OutputReader.swift SharedImage.swift \
   StoreDirectory.swift)
-FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift))
+FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift)) Sources/Simulation/SimulatedDisk.swift
 
 define fuzz_compile
 FUZZ_SOURCES_$(1) ?= $(call fuzz_sources,$(1))

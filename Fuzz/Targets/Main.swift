@@ -18,7 +18,7 @@ struct Target: Sendable {
         frames, bootModule, endpoint, commitLog, node, arbiter,
         rtl8139, virtio, configuration,
         arguments, command, jobState,
-        history, records, settings,
+        store, archive, history, records, settings,
     ]
 
     /// The one that the environment names.

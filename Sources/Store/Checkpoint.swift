@@ -48,6 +48,11 @@ public struct Retention: Equatable, Sendable {
         self.count = count
         self.age = age
     }
+
+    static func parse(_ reader: inout WordReader) -> Retention? {
+        guard let count = reader.word(), let age = reader.word(), count <= UInt64(Int.max) else { return nil }
+        return Retention(count: Int(count), age: age)
+    }
 }
 
 /// The small durable facts of who uses the store: a few bytes under a number, the last value wins.

@@ -22,8 +22,8 @@ extension LogState {
             guard let times = Self.words(&reader) else { return false }
             return forget(times) && reader.isAtEnd
         case .retention:
-            guard let count = reader.word(), let age = reader.word() else { return false }
-            retention = Retention(count: Int(truncatingIfNeeded: count), age: age)
+            guard let kept = Retention.parse(&reader) else { return false }
+            retention = kept
         case .rewind: return rewind(to: head.time)
         case .seal: break
         }
@@ -130,11 +130,13 @@ extension LogState {
         guard registers.read(&reader), let checkpointCount = reader.count(of: 32) else { return false }
         checkpoints = []
         for _ in 0..<checkpointCount {
-            guard let checkpoint = Checkpoint.parse(&reader) else { return false }
+            let before = checkpoints.last?.time
+            guard let checkpoint = Checkpoint.parse(&reader), before.map({ $0 < checkpoint.time }) ?? true
+            else { return false }
             checkpoints.append(checkpoint)
         }
-        guard let keep = reader.word(), let age = reader.word(), let gone = reader.count(of: 16) else { return false }
-        retention = Retention(count: Int(truncatingIfNeeded: keep), age: age)
+        guard let kept = Retention.parse(&reader), let gone = reader.count(of: 16) else { return false }
+        retention = kept
         abandoned = []
         for _ in 0..<gone {
             guard let begin = reader.word(), let last = reader.word() else { return false }
@@ -159,7 +161,8 @@ extension LogState {
         guard let count = reader.count(of: 8 * Segment.wordCount) else { return false }
         segments = SegmentTable()
         for _ in 0..<count {
-            guard let segment = Segment.parse(&reader), segment.number > segments.all.last?.number ?? 0
+            guard let segment = Segment.parse(&reader), segment.number > segments.all.last?.number ?? 0,
+                segment.number < head
             else { return false }
             segments.append(segment)
         }

@@ -68,10 +68,11 @@ struct RecordPlace: Sendable {
         guard let kind = RecordHead.Kind(rawValue: record.load(UInt16.self, at: 4)),
             record.load(UInt16.self, at: 6) == 0
         else { throw .newerFormat(Superblock.format + 1) }
-        return RecordHead(
+        let head = RecordHead(
             kind: kind, length: length, page: record.load(UInt32.self, at: 12),
             sequence: record.load(UInt64.self, at: 16), unflushed: record.load(UInt32.self, at: 24),
             begun: record.load(UInt32.self, at: 28), time: GlobalTime(raw: record.load(UInt64.self, at: 32)))
+        return UInt64(head.begun) <= head.sequence && head.sequence < LogPosition.countLimit ? head : nil
     }
 
     /// Half of a SipHash-2-4-128 over the place, the head without the tag, and the payload.
@@ -79,7 +80,7 @@ struct RecordPlace: Sendable {
     /// Not CRC-32C: its 32 bits are few for stores that are read end to end every day, it knows no key, and without the
     /// processor's instruction, which Swift does not reach, it is no faster. The key matters: pages hold what programs
     /// put there, and bytes that look like a record must not become one when a damaged segment is searched.
-    private func tag(_ record: RawSpan, at offset: Int) -> UInt64 {
+    func tag(_ record: RawSpan, at offset: Int) -> UInt64 {
         var hash = SipHash(key: key)
         hash.absorb(identity)
         hash.absorb(segment)
@@ -125,6 +126,7 @@ struct SegmentHeader: Equatable, Sendable {
         guard word(0) == magic, word(1) == number, word(7) == tag(bytes.extracting(0..<56), key) else { return nil }
         let predecessor = LogPosition(
             segment: word(3), offset: Int(truncatingIfNeeded: word(4)), sequence: word(6), chain: word(5))
+        guard predecessor.isPossible, predecessor.segment < number, number < LogPosition.countLimit else { return nil }
         return SegmentHeader(number: number, identity: word(2), predecessor: predecessor)
     }
 

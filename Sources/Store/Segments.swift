@@ -24,8 +24,9 @@ struct Segment: Equatable, Sendable {
 
     static func parse(_ reader: inout WordReader) -> Segment? {
         guard let number = reader.word(), let lengths = reader.word(), let chain = reader.word() else { return nil }
-        return Segment(
+        let segment = Segment(
             number: number, length: Int(lengths & 0xFFFF_FFFF), seal: Int(lengths >> 32), chain: chain)
+        return segment.length < 1 << 31 && segment.seal <= segment.length ? segment : nil
     }
 }
 

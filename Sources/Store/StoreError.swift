@@ -67,7 +67,8 @@ extension DiskFile: CustomStringConvertible {
             self = .reserve
         } else if name == "superblock.0" || name == "superblock.1" {
             self = .superblock(name.last == "0" ? 0 : 1)
-        } else if parts.count == 2, parts[0] == "segment", let number = UInt64(parts[1], radix: 16), number > 0 {
+        } else if parts.count == 2, parts[0] == "segment", let number = UInt64(parts[1], radix: 16),
+            (1..<LogPosition.countLimit).contains(number) {
             self = .segment(number)
             if description != name { return nil }
         } else {

@@ -48,9 +48,9 @@ struct Superblock: Equatable, Sendable {
         let geometry = Geometry(
             pageBytes: Int(word(1) >> 32), pageCount: Int(word(6) & 0xFFFF_FFFF), segmentBytes: Int(word(6) >> 32),
             reserveBytes: Int(truncatingIfNeeded: word(12)))
-        guard geometry.isPossible else { return nil }
         let floor = LogPosition(
             segment: word(8), offset: Int(truncatingIfNeeded: word(9)), sequence: word(10), chain: word(11))
+        guard geometry.isPossible, floor.isPossible, word(7) < LogPosition.countLimit else { return nil }
         return Superblock(
             cluster: word(2), identity: word(3), key: SipHash.Key(low: word(4), high: word(5)), geometry: geometry,
             generation: word(7), floor: floor)
@@ -91,7 +91,7 @@ public struct Geometry: Equatable, Sendable {
     /// Whether pages fit segments, and all of them the memory of who opens the store.
     var isPossible: Bool {
         pageBytes > 0 && pageBytes % 8 == 0 && pageBytes <= 1 << 20 && (0...Self.maximumPages).contains(pageCount)
-            && segmentBytes >= 4 * (pageBytes + 256) && segmentBytes < 1 << 31 && (0...1 << 40).contains(reserveBytes)
+            && segmentBytes >= 4 * (pageBytes + 256) && segmentBytes < 1 << 31 && (0...1 << 26).contains(reserveBytes)
     }
 }
 
@@ -105,4 +105,11 @@ struct LogPosition: Equatable, Sendable {
     var sequence: UInt64 = 1
     /// Digest of all records of the segment up to here.
     var chain: UInt64 = 0
+
+    /// Nobody counts segments, records or superblocks so far: what says so is none, and counting on does not overflow.
+    static let countLimit: UInt64 = 1 << 62
+
+    var isPossible: Bool {
+        segment < Self.countLimit && (0..<1 << 31).contains(offset) && (1..<Self.countLimit).contains(sequence)
+    }
 }
