@@ -50,8 +50,29 @@ public struct ClusterHandle: Sendable {
     /// - Throws: `.input` for a checkpoint that does not exist, `.unavailable` while a program runs; every failure says
     ///   which state the cluster is in.
     public func restore(at time: String) async throws(Failure) -> RestoreOutcome {
-        try await ask(RestoreCluster(at: time), limit: .seconds(300))
+        do throws(Failure) { return try await ask(RestoreCluster(at: time), limit: .seconds(300)) } catch {
+            guard error.kind == .unavailable, error.place == Self.killed else { throw error }
+            try await waitForSuccessor()
+            let isBack = try ClusterDescription.load(directory).identifier != description.identifier
+            let state = isBack ? "has the state of \(time)" : "goes on with the state that it had"
+            throw Failure(
+                .unavailable, "the supervisor was killed; the cluster \(state)",
+                advice: "see \(directory.hint("status"))", at: Self.killed)
+        }
     }
+
+    /// Waits until a new supervisor has ended what the killed one was restoring.
+    private func waitForSuccessor() async throws(Failure) {
+        let deadline = ContinuousClock.now + .seconds(60)
+        repeat {
+            try await ensureSupervisor()
+            // Cancellation is seen by the caller's next request.
+            try? await Task.sleep(for: .milliseconds(50))
+        } while RestoreIntent.load(directory) != nil && ContinuousClock.now < deadline
+    }
+
+    /// What a failure is about that a supervisor's death has caused.
+    private static let killed = "supervisor"
 
     private func change(_ node: Int, _ change: ChangeNode.Change) async throws(Failure) {
         let isRepeatable = change == .pause || change == .resume
@@ -97,7 +118,7 @@ public struct ClusterHandle: Sendable {
                     throw Failure(
                         .unavailable, "the supervisor was killed before it answered",
                         advice: "see \(directory.hint("status")) whether it was done, and if not, try again",
-                        at: "supervisor")
+                        at: Self.killed)
                 }
             }
         }

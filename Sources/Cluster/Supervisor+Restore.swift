@@ -106,8 +106,8 @@ extension Supervisor {
     /// The old state stays, and the nodes that were ended come back.
     private func goBack(_ intent: RestoreIntent) async {
         discard(intent.other)
-        RestoreIntent.remove(in: directory)
         isArbiterHeld = false
+        defer { RestoreIntent.remove(in: directory) }
         do throws(Failure) { try await startAgain(intent.nodes) } catch { logger.error("\(error)") }
     }
 
@@ -129,8 +129,8 @@ extension Supervisor {
             }
             StoreUser.forget(in: old)
         }
-        RestoreIntent.remove(in: directory)
         isArbiterHeld = false
+        defer { RestoreIntent.remove(in: directory) }
         try await startAgain(intent.nodes)
         return old
     }
@@ -159,7 +159,7 @@ extension Supervisor {
         isRestoring = true
         defer { isRestoring = false }
         guard intent.isExchanged else { return await goBack(intent) }
-        await stopAll()
+        // Everything that belonged to the old state had ended before the exchange.
         do throws(Failure) { _ = try await finish(intent) } catch { logger.error("\(error)") }
     }
 }

@@ -109,13 +109,15 @@ extension LiveTests {
                 let intent = cluster.directory + "/restore.json"
                 for _ in 0..<4000 where !FileManager.default.fileExists(atPath: intent) { usleep(1000) }
                 #expect(kill(supervisor, SIGKILL) == 0)
-                #expect(try await outcome.status == 69)
+                let told = try await outcome
+                #expect(told.status == 69)
                 _ = try await cluster.wait {
                     $0.nodes.map(\.state) == ["joined", "joined"] && !FileManager.default.fileExists(atPath: intent)
                 }
                 // It is in one of the two states, and both are there.
                 let counter = try await cluster.run("counter", "10", "--continue").result
                 #expect(counter == .integer(40) || counter == .integer(60))
+                #expect(told.complaint.contains(counter == .integer(40) ? "the state of a" : "the state that it had"))
                 let old = cluster.store + ".1"
                 #expect(FileManager.default.fileExists(atPath: old) == (counter == .integer(40)))
             }
