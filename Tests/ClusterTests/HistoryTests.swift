@@ -52,6 +52,24 @@ extension LiveTests {
             }
         }
 
+        /// An image in which nodes keep the last page of each commit of others: what they tell of must not pass.
+        @Test(.enabled(if: Harness.isThorough, "builds a node image")) func aPlantedBugIsFound() async throws {
+            let directory = FileManager.default.temporaryDirectory.appending(path: "plurix-\(UUID().uuidString)").path()
+            defer { try? FileManager.default.removeItem(atPath: directory) }
+            let script = Harness.root + "/Sensitivity/image.py"
+            let built = try await Harness.run(script, ["P18-invalidation", directory], limit: .seconds(600))
+            try #require(built.status == 0, "\(built.complaint)")
+            let image = built.output.trimmingCharacters(in: .whitespacesAndNewlines)
+            try await LiveCluster.with("--nodes", "3", "--image", image) { cluster in
+                let file = cluster.base + "/planted.history"
+                _ = try await cluster.plurix(
+                    ["run", "register", "--registers", "8", "--transactions", "300", "--history", file])
+                let (status, verdict) = try await check(file, cluster)
+                #expect(status == 70 && !verdict.right)
+                #expect(verdict.smallest?.transactions.isEmpty == false)
+            }
+        }
+
         private func expectSpoiltOnesAreFound(_ file: String, _ cluster: LiveCluster) async throws {
             let text = try String(contentsOfFile: file, encoding: .utf8)
             let lines = text.split(separator: "\n")
