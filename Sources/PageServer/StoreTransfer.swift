@@ -33,6 +33,7 @@ public enum StoreTransfer {
     ///   in it.
     public static func `import`(_ file: String, into path: String) throws(Failure) {
         let source = try open(file, O_RDONLY)
+        let isNew = access(path, F_OK) != 0
         let disk = try StoreDirectory(path, for: .creating)
         var isBegun = false
         do {
@@ -43,6 +44,8 @@ public enum StoreTransfer {
             withExtendedLifetime(store.identity) {}
         } catch {
             if isBegun { try remove(path) }
+            // Where it is not empty it stays.
+            if isNew { rmdir(path) }
             throw failure(error, path, file)
         }
     }

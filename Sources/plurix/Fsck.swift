@@ -18,7 +18,7 @@ struct Fsck: ParsableCommand {
     var path: String
 
     func run() throws {
-        let found = try StoreExamination(of: path)
+        let found = try StoreUser.named(path) { () throws(Failure) in try StoreExamination(of: path) }
         if common.json {
             try Terminal.show(json: found)
         } else {

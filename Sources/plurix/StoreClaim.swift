@@ -55,7 +55,9 @@ actor StoreClaim {
 
     /// What the store says of the cluster.
     private func revive(_ description: inout ClusterDescription, _ shared: Int?) throws(Failure) {
-        let facts = try StoreUser.named(path) { () throws(Failure) in try StoreRevival.prepare(path) }
+        let facts = try StoreUser.named(path, otherwise: "begin with a copy of the store with --store") {
+            () throws(Failure) in try StoreRevival.prepare(path)
+        }
         let mebibytes = Int(facts.sharedPages) / 256
         guard mebibytes * 256 == Int(facts.sharedPages), Up.sharedRange.contains(mebibytes) else {
             throw Failure(
@@ -98,12 +100,16 @@ actor StoreClaim {
 
 extension StoreUser {
     /// Says by whom a store is in use, where that keeps somebody from his work.
-    static func named<Result>(_ path: String, _ body: () throws(Failure) -> Result) throws(Failure) -> Result {
+    ///
+    /// - Parameter otherwise: what else can be done than to end that cluster.
+    static func named<Result>(
+        _ path: String, otherwise: String? = nil, _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         do throws(Failure) { return try body() } catch {
             guard error.kind == .unavailable, let user = cluster(of: path) else { throw error }
             throw Failure(
                 .unavailable, "the store in \(path) is used by the cluster \(user.name)",
-                advice: "end that with \(user.hint("down")), or begin with a copy of the store with --store", at: path)
+                advice: "end that with \(user.hint("down"))" + (otherwise.map { ", or \($0)" } ?? ""), at: path)
         }
     }
 }

@@ -19,7 +19,7 @@ struct StoreCommand: ParsableCommand {
         var file: String
 
         func run() throws {
-            let count = try StoreTransfer.export(path, to: file)
+            let count = try StoreUser.named(path) { () throws(Failure) in try StoreTransfer.export(path, to: file) }
             if common.json {
                 try Terminal.show(json: ["file": file, "bytes": "\(count)"])
             } else {
