@@ -41,6 +41,16 @@ public enum StoreFolder {
         return isNew
     }
 
+    /// Makes the store of a new cluster. It is there before its page server is, which never makes one: a store that has
+    /// vanished must not be taken for one in which nothing was ever saved.
+    ///
+    /// - Throws: `.input` for a directory that cannot be used, `.unavailable` for a full disk.
+    public static func begin(_ description: ClusterDescription) throws(Failure) {
+        let store = try StoreOpening.open(
+            StoreSettings(description.storage), cluster: description.identifier, sharedPages: description.sharedPages)
+        withExtendedLifetime(store.identity) {}
+    }
+
     private static func makeOne(_ path: String) throws(Failure) -> Bool {
         if mkdir(path, 0o700) == 0 { return true }
         if errno == EEXIST { return false }

@@ -65,6 +65,11 @@ struct PageServerCommand: AsyncParsableCommand {
                 throw Failure(
                     .input, "the cluster's store is \(description.storage.directory), not \(directory)", at: directory)
             }
+            guard try StoreFolder.content(of: directory) == .store else {
+                throw Failure(
+                    .unavailable, "the store \(directory) is gone",
+                    advice: "put it back, or end the cluster with \(run.hint("down"))", at: directory)
+            }
             try await ArbiterProcess(ArbiterSettings(description), in: run, logger: logger).run()
         }
     }

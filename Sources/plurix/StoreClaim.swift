@@ -42,7 +42,7 @@ actor StoreClaim {
             isOurs = true
         }
         switch beginning {
-        case .empty: break
+        case .empty: try StoreFolder.begin(description)
         case .continued: try revive(&description, shared)
         case .fork(let source, let time):
             try await fork(source, at: time, cluster: description.identifier)

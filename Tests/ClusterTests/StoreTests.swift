@@ -141,6 +141,25 @@ extension LiveTests {
             }
         }
 
+        @Test func aStoreThatIsGoneIsMissedAndNotBegunAnew() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                try await expectCounter(10, cluster)
+                // While the page server writes into it, a directory may even change its name.
+                let place = cluster.base + "/elsewhere"
+                try FileManager.default.moveItem(atPath: cluster.store, toPath: place)
+                kill(try #require(try await cluster.status().processes.arbiter), SIGKILL)
+                let status = try await cluster.wait { $0.trouble != nil }
+                #expect(status.trouble?.contains("\(cluster.store) is gone") == true)
+                let taken = try await cluster.plurix(["checkpoint"])
+                #expect(taken.status == 69)
+                #expect(taken.complaint.contains("is gone"))
+                #expect(!FileManager.default.fileExists(atPath: cluster.store))
+                try FileManager.default.moveItem(atPath: place, toPath: cluster.store)
+                _ = try await cluster.wait { $0.trouble == nil && $0.processes.arbiter != nil }
+                try await expectCounter(20, cluster)
+            }
+        }
+
         @Test func aVolatileStoreOutlivesItsProcessesAndGoesWithTheCluster() async throws {
             try await LiveCluster.withNone { cluster in
                 try await cluster.plurix("up", "--volatile", "--nodes", "1")
