@@ -89,7 +89,7 @@ class Cluster:
         return self
 
     def __exit__(self, *_):
-        for node in self.nodes:
+        for node in filter(None, self.nodes):
             node.stop()
         for process in reversed(self.processes):
             process.terminate()
@@ -142,11 +142,17 @@ class Cluster:
         number = len(self.nodes) + 1
         self.ask("segment", {"op": "attach", "station": ARBITER})
         self.ask("segment", {"op": "attach", "station": number})
-        self.ask("arbiter", {"op": "machines", "running": list(range(1, number + 1)), "paused": []})
+        self.nodes.append(None)
+        return self.restart(number, words, memory, extra)
+
+    def restart(self, number, words, memory=None, extra=()):
+        """Starts a node whose machine is gone, or was never there; waits until it has joined."""
+        running = [n for n, node in enumerate(self.nodes, 1) if n == number or node.process.poll() is None]
+        self.ask("arbiter", {"op": "machines", "running": running, "paused": []})
         with open(f"{self.directory}/n{number}.module", "wb") as file:  # Sources/Wire/BootModule.swift
             file.write(struct.pack("<8sQ16sQIHBB", b"PLURIX\0\1", self.identifier, self.key, secrets.randbits(64),
                                    self.shared * 256, self.frame_bytes, number, 0))
         node = Node(self.image, self.directory, self.nic, number, words, memory or self.memory, extra)
-        self.nodes.append(node)
+        self.nodes[number - 1] = node
         node.wait("joined")
         return node

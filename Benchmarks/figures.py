@@ -1,4 +1,5 @@
 """From the nodes' results to figures, from figures to the table and the goals."""
+import statistics
 
 STATISTICS = ("min", "median", "p99", "mean")
 # What a node is asked for while it sleeps and while its transaction computes.
@@ -71,8 +72,11 @@ def goals(result):
         rows.append(row)
 
     add("image, KiB", "", result["image_bytes"] / 1024, 512)
-    add("three nodes up, s", "", result["up_s"], 5)
-    for nic, figures in result["nodes"].items():
+    if "up_s" in result:
+        add("three nodes up, s", "", result["up_s"], 5)
+    for nic, figures in result.get("storage", {}).items():
+        storage_goals(figures, lambda what, *rest, nic=nic: add(what, nic, *rest))
+    for nic, figures in result.get("nodes", {}).items():
         two, three, counted = figures["nodes_2"], figures["nodes_3"], figures["instructions"]
         middle = lambda group, key, source=two: source[group][key]["median"]
         add("join of a later node, guest ms", nic, middle("join", "later_ms"), 25)
@@ -115,7 +119,41 @@ def goals(result):
     return rows
 
 
+def storage_goals(figures, add):
+    checkpoints = figures["checkpoints"].values()
+    middle = lambda key: statistics.median(row[key] for row in checkpoints)
+    add("checkpoint / slower raw path, median of ten", middle("over_slower"), 0.85, False)
+    add("bytes written / dirty bytes, the most of ten", max(r["bytes_per_dirty_byte"] for r in checkpoints), 1.03)
+    add("flushes of a checkpoint, the most of ten", max(row["flushes"] for row in checkpoints), 2)
+    add("page requests when all is saved", figures["refetched"]["page_requests"], 0)
+    add("durable commit / round trip and flush", figures["durable"]["ratio"], 1.3)
+    for heap in (20, 640):
+        if part := figures.get(f"disturbance_{heap}"):
+            add(f"longest pause / checkpoint, heap of {heap} MiB", part["pause_share"], 0.02)
+    if part := figures.get("bank"):
+        add("bank during checkpoints / without", part["throughput"], 0.8, False)
+        add("loss window of bank, ms, 99 %", part["window_p99_ms"], 100)
+    for heap in (64, 640):
+        if part := figures.get(f"lives_{heap}"):
+            add(f"crash to rejoined / cold join, heap {heap} MiB", part["rejoin_over_cold"], 1.3)
+            add(f"restart from disk, heap {heap} MiB, s", part["restart_s"], 1)
+    if part := figures.get("beyond_memory"):
+        add("heap / memory of all nodes, verified", part["heap_mebibytes"] / part["memory_mebibytes"])
+
+
 # MARK: Table
+
+CHECKPOINT_COLUMNS = {"nodes": "nodes", "mb": "MB", "mb_per_s": "MB/s", "network_mb_per_s": "network",
+                      "disk_mb_per_s": "disk", "over_network": "/network", "over_disk": "/disk",
+                      "over_slower": "/slower", "bytes_per_dirty_byte": "bytes/byte", "flushes": "flushes"}
+
+
+def checkpoint_table(rows):
+    """The paper's table, with both raw paths in each row."""
+    yield "  " + f"{'':4}" + "".join(f"{name:>11}" for name in CHECKPOINT_COLUMNS.values())
+    for number, row in rows.items():
+        yield "  " + f"{number:4}" + "".join(f"{row[key]:>11.4g}" for key in CHECKPOINT_COLUMNS)
+
 
 def rows_of(group, prefix=""):
     for key, value in group.items():
@@ -129,7 +167,14 @@ def rows_of(group, prefix=""):
 
 def table(result):
     lines = []
-    for nic, figures in result["nodes"].items():
+    for nic, figures in result.get("storage", {}).items():
+        for part, group in figures.items():
+            lines += ["", f"{nic}, storage, {part}"]
+            if part == "checkpoints":
+                lines += checkpoint_table(group)
+            else:
+                lines += [f"  {name:42}{value:>12}" for name, value, _ in rows_of(group)]
+    for nic, figures in result.get("nodes", {}).items():
         for part, group in figures.items():
             lines += ["", f"{nic}, {part}", f"  {'figure':42}{'median':>12}  least … most"]
             lines += [f"  {name:42}{median:>12}  {span}".rstrip() for name, median, span in rows_of(group)]

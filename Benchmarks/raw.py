@@ -1,9 +1,9 @@
 """The two raw paths of a checkpoint: what the segment carries, and what the disk takes, of as many pages."""
-import os, select, socket, time
+import contextlib, os, select, socket, time
 
 STATION = 0xF1  # of the host, which takes raw frames here
 PAGE = 4096
-ETHER_TYPE, ANSWER, PAGES = b"\x88\xb6", 0, 3  # Sources/Node/RawEcho.swift
+ETHER_TYPE, ANSWER, SHORTEST, PAGES = b"\x88\xb6", 0, 1, 3  # Sources/Node/RawEcho.swift
 PIECE_HEAD = 72 + 32  # Sources/Wire/PageMessages.swift: bytes of a frame that are not the page's
 BURST = 16  # pages a request
 WINDOW = 4  # requests under way, each node
@@ -13,60 +13,100 @@ def address(station):
     return bytes((0x02, 0x50, 0x4C, 0x58, 0x00, station))
 
 
-def stream(cluster, pages):
-    """Seconds for so many pages of each node, without protocol and tags. `pages`: of each node number, how many."""
+@contextlib.contextmanager
+def station(cluster):
+    """A host's station on the segment."""
     cluster.ask("segment", {"op": "attach", "station": STATION})
-    most = min(PAGE, (cluster.frame_bytes - PIECE_HEAD) & ~7)
-    pieces = -(-PAGE // most)
     path = f"{cluster.directory}/n{STATION}"
     if os.path.exists(path):
         os.unlink(path)
     try:
-        return receive(cluster, pages, pieces, path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+            link.bind(path)
+            link.connect(f"{cluster.directory}/s{STATION}")
+            yield link
     finally:
         # Its port knows the socket, and would take nothing from the next one.
         cluster.ask("segment", {"op": "detach", "station": STATION})
 
 
-def receive(cluster, pages, pieces, path):
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as link:
-        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        link.bind(path)
-        link.connect(f"{cluster.directory}/s{STATION}")
+def request(node, kind, count=0):
+    return address(node) + address(STATION) + ETHER_TYPE + bytes((kind, count)) + bytes(44)
+
+
+def trip_and_flush(cluster, node, byte_count, rounds):
+    """Seconds for a short frame and its answer, and then to append so many bytes to a file and flush them; the mean."""
+    path, portion = f"{cluster.directory}/raw", os.urandom(byte_count)
+    try:
+        with station(cluster) as link, open(path, "wb", buffering=0) as file:
+            link.settimeout(5)
+            begin = time.monotonic()
+            for _ in range(rounds):
+                link.send(request(node, SHORTEST))
+                while link.recv(64)[12:14] != ETHER_TYPE:
+                    pass
+                file.write(portion)
+                os.fdatasync(file.fileno())
+            return (time.monotonic() - begin) / rounds
+    finally:
+        os.unlink(path)
+
+
+def stream(cluster, pages):
+    """Seconds for so many pages of each node, without protocol and tags. `pages`: of each node number, how many."""
+    with station(cluster) as link:
         link.setblocking(False)
-        asked, come = dict.fromkeys(pages, 0), dict.fromkeys(pages, 0)
-        buffer = memoryview(bytearray(cluster.frame_bytes + 1))
+        return Receiver(cluster, link, pages).run()
 
-        def ask(node):
-            while asked[node] < pages[node] and asked[node] - come[node] // pieces <= (WINDOW - 1) * BURST:
-                count = min(BURST, pages[node] - asked[node])
-                link.send(address(node) + address(STATION) + ETHER_TYPE + bytes((PAGES, count)) + bytes(44))
-                asked[node] += count
 
-        begin = time.monotonic()
-        for node in pages:
-            ask(node)
-        left = sum(pages.values()) * pieces
-        while left:
-            if not select.select([link], [], [], 0.5)[0]:
-                # Frames were lost: they are asked for again.
-                for node in pages:
-                    asked[node] = come[node] // pieces
-                    ask(node)
-                continue
+class Receiver:
+    def __init__(self, cluster, link, pages):
+        self.link, self.pages = link, pages
+        most = min(PAGE, (cluster.frame_bytes - PIECE_HEAD) & ~7)
+        self.pieces = -(-PAGE // most)
+        self.buffer = memoryview(bytearray(cluster.frame_bytes + 1))
+        self.asked, self.come = dict.fromkeys(pages, 0), dict.fromkeys(pages, 0)
+
+    def ask(self, node):
+        while self.asked[node] < self.pages[node] \
+                and self.asked[node] - self.come[node] // self.pieces <= (WINDOW - 1) * BURST:
+            count = min(BURST, self.pages[node] - self.asked[node])
             try:
-                while left:
-                    link.recv_into(buffer)
-                    if buffer[12:14] != ETHER_TYPE or buffer[14] != ANSWER:
-                        continue
-                    node = buffer[11]
-                    come[node] += 1
-                    left -= 1
-                    if come[node] % (BURST * pieces) == 0:
-                        ask(node)
-            except BlockingIOError:
-                pass
+                self.link.send(request(node, PAGES, count))
+            except BlockingIOError:  # the switch is behind
+                select.select([], [self.link], [], 0.5)
+                continue
+            self.asked[node] += count
+
+    def run(self):
+        begin = time.monotonic()
+        for node in self.pages:
+            self.ask(node)
+        left = sum(self.pages.values()) * self.pieces
+        while left > 0:
+            if not select.select([self.link], [], [], 0.5)[0]:
+                # Frames were lost: they are asked for again.
+                for node in self.pages:
+                    self.asked[node] = self.come[node] // self.pieces
+                    self.ask(node)
+            left -= self.take()
         return time.monotonic() - begin
+
+    def take(self):
+        """Takes what has come; returns how many frames that were."""
+        frames, buffer = 0, self.buffer
+        try:
+            while True:
+                self.link.recv_into(buffer)
+                if buffer[12:14] == ETHER_TYPE and buffer[14] == ANSWER:
+                    frames += 1
+                    node = buffer[11]
+                    self.come[node] += 1
+                    if self.come[node] % (BURST * self.pieces) == 0:
+                        self.ask(node)
+        except BlockingIOError:
+            return frames
 
 
 def write(directory, byte_count):
@@ -81,3 +121,4 @@ def write(directory, byte_count):
             return time.monotonic() - begin
     finally:
         os.unlink(path)
+

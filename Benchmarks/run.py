@@ -4,6 +4,7 @@ import argparse, json, os, signal, statistics, subprocess, sys, tempfile, time
 
 sys.dont_write_bytecode = True  # nothing is written outside of .build
 import figures
+import storage
 from cluster import COUNTED, LEAST_MEBIBYTES, SHARED_MEBIBYTES, Cluster, Trouble
 
 JUMBO, STANDARD = 4352, 1514  # bytes of the largest frame
@@ -69,6 +70,23 @@ def measure(o):
     return result
 
 
+def measure_storage(o):
+    """Saving to disk, of each card what depends on it."""
+    result = {}
+    for nic in o.nic:
+        parts = {"checkpoints": storage.table, "refetched": storage.refetched, "durable": storage.durable}
+        if nic == o.nic[0]:
+            parts.update({f"disturbance_{heap}": lambda *a, heap=heap: storage.disturbance(*a, heap)
+                          for heap in (20, 640)})
+            parts.update({f"lives_{heap}": lambda *a, heap=heap: storage.lives(*a, heap) for heap in (64, 640)})
+            parts.update({"bank": storage.bank, "beyond_memory": storage.beyond_memory})
+        result[nic] = {}
+        for name, measure in parts.items():
+            say(f"{nic}: storage, {name}")
+            result[nic][name] = measure(o, nic, JUMBO)
+    return result
+
+
 def measure_peer(o):
     """The peer's own runner, with its switch between the nodes as ours is."""
     runner = os.path.join(os.path.abspath(o.peer), "run.py")
@@ -101,6 +119,8 @@ def main():
     a.add_argument("--plurix", default=os.path.join(build, "release", "plurix"))
     a.add_argument("--image", default=os.path.join(build, "image", "node.elf"))
     a.add_argument("--nic", nargs="+", choices=["virtio", "rtl8139"], default=["virtio", "rtl8139"])
+    a.add_argument("--without-storage", action="store_true", help="leave out what is measured of the store")
+    a.add_argument("--only-storage", action="store_true", help="measure nothing else")
     a.add_argument("--runs", type=int, default=3)
     a.add_argument("--peer", help="directory of linux-uffd-dsm, which then runs back to back")
     a.add_argument("--output", default=os.path.join(build, "bench", "result.json"))
@@ -108,7 +128,11 @@ def main():
     o.plurix, o.image = os.path.abspath(o.plurix), os.path.abspath(o.image)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        result = {"runs": o.runs, "image_bytes": os.path.getsize(o.image), "up_s": up(o), "nodes": measure(o)}
+        result = {"runs": o.runs, "image_bytes": os.path.getsize(o.image)}
+        if not o.only_storage:
+            result.update({"up_s": up(o), "nodes": measure(o)})
+        if not o.without_storage:
+            result["storage"] = measure_storage(o)
         if o.peer:
             result["peer"] = measure_peer(o)
         result["goals"] = figures.goals(result)

@@ -12,8 +12,9 @@ public struct Fill: Program {
     private static let pagesPerStep: UInt64 = 64
     private static let wordsPerPage = pageByteCount / 8
 
-    /// Rounds of a loop between two beats, some tenths of a millisecond: who saves keeps what each of them replaced.
-    private static let roundsPerBeat = 20_000
+    /// Rounds of a loop between two beats, about a millisecond: while nothing is saved the node keeps what each of them
+    /// replaced, and has room for some thousands.
+    private static let roundsPerBeat = 250_000
 
     /// Small commits. Times are of the node's clock, nanoseconds.
     struct Beats: BitwiseCopyable {
