@@ -174,7 +174,7 @@ def disturbance(o, nic, frame_bytes, heap_mebibytes, dirty_mebibytes=100):
         runs = []
         for _ in range(o.runs):
             # Beats go on for as long again as the arbiter sleeps; a node that cannot keep more would stop.
-            saved = stored.save(dirty, [1], beat=2000, rest=2.2 + 1.5 * filling)
+            saved = stored.save(dirty, [1], beat=1200, rest=1.4 + 1.5 * filling)
             before, after = (saved["result"]["perNode"][0][part] for part in ("before", "after"))
             runs.append({"checkpoint_ms": saved["seconds"] * 1e3,
                          "longest_pause_ms": after["longestPauseNanoseconds"] / 1e6,
