@@ -1,9 +1,10 @@
-// What Swift's Glibc module leaves out of the C library: Linux's event descriptors, a poll with a fine time limit, and
-// starting processes without the descriptors of their parent.
+// What Swift's Glibc module leaves out of the C library: Linux's event descriptors, a poll with a fine time limit,
+// starting processes without the descriptors of their parent, and what is known of a file system.
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
+#include <sys/vfs.h>
 #include <time.h>
 
 // Declared by <poll.h> only under _GNU_SOURCE, which the module that already owns <poll.h> does not define.

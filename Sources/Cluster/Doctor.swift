@@ -1,4 +1,5 @@
 import CLibvirt
+import CLinux
 import Control
 import Foundation
 import Logging
@@ -27,8 +28,8 @@ public struct Doctor: Sendable {
 
     public func findings() -> [Finding] {
         [
-            emulator(), firmware(), account(), libvirt(), accelerator(), image(), place(), cache(), memory(),
-            symbolizer(),
+            emulator(), firmware(), account(), libvirt(), accelerator(), image(), place(), stores(), cache(),
+            memory(), symbolizer(),
         ]
     }
 
@@ -92,6 +93,33 @@ public struct Doctor: Sendable {
             return RunDirectory.base()
         }
     }
+
+    /// The directory that holds stores may still have to be made, below the first one that is there.
+    private func stores() -> Finding {
+        do throws(Failure) {
+            let path = RunDirectory.parent(of: try ClusterDescription.Storage.defaultDirectory(of: "doctor"))
+            var place = path
+            while access(place, F_OK) != 0, place != "/" { place = RunDirectory.parent(of: place) }
+            guard access(place, W_OK) == 0 else {
+                return Finding(
+                    subject: "stores", verdict: .poor, text: "\(place) cannot be written by this user",
+                    remedy: "name a place with up --store, or set XDG_STATE_HOME")
+            }
+            var facts = statfs()
+            guard statfs(place, &facts) == 0, facts.f_type != Self.memoryFileSystem else {
+                return Finding(
+                    subject: "stores", verdict: .poor, text: "\(path) is in memory: a power cut loses what is saved",
+                    remedy: "name a place on a disk with up --store, or set XDG_STATE_HOME")
+            }
+            let free = (UInt64(facts.f_bavail) * UInt64(facts.f_bsize)) >> 20
+            return Finding(subject: "stores", verdict: .good, text: "\(path), \(free) MiB free")
+        } catch {
+            return Finding(subject: "stores", verdict: .poor, text: error.message, remedy: error.advice)
+        }
+    }
+
+    /// TMPFS_MAGIC of <linux/magic.h>.
+    private static let memoryFileSystem = 0x0102_1994
 
     private func cache() -> Finding {
         guard let path = Installation.cacheDirectory() else {

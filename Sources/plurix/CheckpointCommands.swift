@@ -124,7 +124,7 @@ struct Restore: AsyncParsableCommand {
         let cluster = try common.cluster()
         Terminal.progress("going back to \(at)")
         let outcome = try await cluster.restore(at: at)
-        _ = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
+        let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
             Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
         }
         if common.json {
@@ -136,5 +136,13 @@ struct Restore: AsyncParsableCommand {
         let label = outcome.checkpoint.label.isEmpty ? "" : " (\(outcome.checkpoint.label))"
         Terminal.show("the memory is as it was at \(outcome.checkpoint.name)\(label)")
         Terminal.show("what came after it is in \(outcome.oldStore)")
+        if let words = try status.resumption(common.directory().hint) { Terminal.show(words) }
+    }
+}
+
+extension ClusterStatus {
+    /// What is said of a program that the state holds in the middle of its work: it is there like all the rest.
+    func resumption(_ hint: (String) -> String) -> String? {
+        running.map { "\($0.program), which ran at that time, goes on from there; end it with \(hint("stop"))" }
     }
 }

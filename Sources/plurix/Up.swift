@@ -233,6 +233,7 @@ struct Up: AsyncParsableCommand {
         let seconds = (elapsed / .seconds(1)).rounded(to: 1)
         if let aside { Terminal.show("the store that was there is now \(aside)") }
         if let beginning { Terminal.show("the memory is as it was at \(beginning.name)") }
+        if let words = status.resumption(hint) { Terminal.show(words) }
         Terminal.show(
             """
             \(nodes) node\(nodes == 1 ? "" : "s") joined in \(seconds) s. Next:

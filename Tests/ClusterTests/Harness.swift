@@ -182,6 +182,15 @@ final class LiveCluster: Sendable {
             command, ["--name", name] + arguments, environment: environment, limit: limit)
     }
 
+    /// Runs the command on this cluster and kills it after some seconds.
+    func plurix(killedAfter seconds: Int, _ arguments: [String]) async throws {
+        let command = try #require(Harness.command)
+        let outcome = try await Harness.run(
+            "/usr/bin/timeout", ["-s", "KILL", "\(seconds)", command, "--name", name] + arguments,
+            environment: environment)
+        #expect(outcome.status == SIGKILL || outcome.status == 128 + SIGKILL)
+    }
+
     /// Runs the command and expects success.
     @discardableResult
     func plurix(_ arguments: String...) async throws -> String { try await succeed(arguments) }

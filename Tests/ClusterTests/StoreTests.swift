@@ -141,6 +141,76 @@ extension LiveTests {
             }
         }
 
+        /// As when the power fails: everything ends at once, in the middle of a run.
+        @Test func whatWasSavedOutlivesTheEndOfEverything() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                try await cluster.plurix(killedAfter: 2, ["run", "counter", "1000000000"])
+                let saved = try await cluster.wait { $0.savedTime & 0xFFF_FFFF_FFFF > 500 }.savedTime
+                for process in try cluster.processes() { kill(process, SIGKILL) }
+                #expect(try await cluster.plurix(["fsck", cluster.store]).status == 0)
+                let newest = try #require(try await checkpoints(cluster, "--from", cluster.store).last)
+                #expect(newest.time >= saved)
+                // The program was saved in the middle of its work, and goes on.
+                #expect(try await cluster.plurix("up", "--nodes", "2", "--from", cluster.store).contains("goes on"))
+                #expect(try await cluster.status().running?.program == "counter")
+                try await cluster.plurix("stop")
+                _ = try await cluster.wait { $0.running == nil }
+                guard case .integer(let total) = try await cluster.run("counter", "10", "--continue").result else {
+                    throw Failure(.fault, "counter has no number as its result")
+                }
+                // One addition a commit, but for those of joining and of the runs themselves.
+                #expect(total > Int64(newest.counter) - 50)
+            }
+        }
+
+        /// One after the other, while a program works whose result is known.
+        @Test func backgroundProcessesDieWhileWordsAreCounted() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                let text = cluster.base + "/text"
+                let words = (0..<30_000).map { ["one", "two", "three", "four", "five"][$0 % 5] }
+                try words.joined(separator: " ").write(toFile: text, atomically: true, encoding: .utf8)
+                let before = try await cluster.status().processes
+                let file = cluster.base + "/words.history"
+                async let count = cluster.run("wordcount", text, "--history", file)
+                for process in [before.arbiter, before.segment, before.supervisor] {
+                    try await Task.sleep(for: .milliseconds(250))
+                    kill(try #require(process), SIGKILL)
+                }
+                let result = try await count.result
+                #expect(result["totalWords"] == .integer(30_000))
+                #expect(result["counts"]?["three"] == .integer(6000))
+                #expect(try await cluster.plurix(["check", file]).status == 0)
+            }
+        }
+
+        private struct Events: Decodable {
+            struct Event: Decodable {
+                var time: String
+                var text: String
+            }
+
+            var events: [Event]
+        }
+
+        @Test func eventsSayWhatHappenedAndWhy() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                async let run = cluster.plurix(["run", "counter", "1000000000"])
+                _ = try await cluster.wait { $0.running != nil }
+                try await cluster.plurix("kill", "n2")
+                _ = try await cluster.wait { $0.epoch == 2 }
+                let events = try await cluster.plurix(["events", "--json"]).decoded(Events.self).events
+                #expect(events.allSatisfy { $0.time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/) != nil })
+                #expect(events.filter { $0.text.contains("was admitted") }.count == 3)
+                let death = try #require(events.firstIndex { $0.text == "epoch 2 is prepared: n2 died" })
+                let opening = try #require(events.firstIndex { $0.text.hasPrefix("epoch 2 opened at commit") })
+                #expect(death < opening && events[opening].text.contains("undone"))
+                let lines = try await cluster.plurix("events").split(separator: "\n")
+                #expect(lines.count >= events.count)
+                try await cluster.plurix("stop")
+                #expect(try await run.status == 69)
+            }
+        }
+
         @Test func aStoreThatIsGoneIsMissedAndNotBegunAnew() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 try await expectCounter(10, cluster)
