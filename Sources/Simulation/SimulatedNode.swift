@@ -147,7 +147,8 @@ final class SimulatedNode {
         if !isHeapKnown {
             next.step = core.isPrimary ? .makeHeap : .waitForHeap
         } else if random.chance(150) {
-            next.step = random.chance(500) ? .audit : .auditCounter
+            let audits = workload.audits
+            next.step = audits.count == 2 ? audits[random.chance(500) ? 0 : 1] : audits[random.below(audits.count)]
         }
         if let step = next.step { next.pages = workload.reads(of: step, at: station) }
         runningStep = next
@@ -180,6 +181,15 @@ final class SimulatedNode {
             checker.fail(.opacity, "n\(station.number) read page \(page.index) twice and differently")
         }
         runningStep?.position += 1
+        if let current = runningStep, let step = current.step, current.position == current.pages.count,
+            let next = workload.follow(step, from: page, content) {
+            // Only a doomed transaction that saw two states could go in circles.
+            if current.pages.count > workload.layout.sharedPages {
+                checker.fail(.opacity, "n\(station.number) goes in circles in \(step)")
+            } else {
+                runningStep?.pages.append(next)
+            }
+        }
         pauseABit(now)
         return true
     }
@@ -188,6 +198,10 @@ final class SimulatedNode {
     private func pauseABit(_ now: UInt64) {
         if random.chance(200) { runningStep?.resumeAt = now + random.between(100, 20_000) }
         if random.chance(3) { runningStep?.resumeAt = now + random.between(100_000, 5_000_000) }
+        let scanPause = workload.layout.scanPause
+        if scanPause > 0, runningStep?.step?.isAudit == true {
+            runningStep?.resumeAt = now + random.between(scanPause / 2, scanPause)
+        }
     }
 
     private func plan(_ now: UInt64) -> Bool {

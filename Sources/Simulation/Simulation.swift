@@ -64,7 +64,7 @@ public final class Simulation {
         random = Generator(seed)
         _ = random.next()
         var draw = random.split()
-        var scenario = Scenario(&draw, trouble, nodes: count, oneWay: oneWay)
+        var scenario = Scenario(&draw, trouble, Variety(seed: seed, trouble), nodes: count, oneWay: oneWay)
         scenario.restrict(restriction)
         self.scenario = scenario
         calmAt = scenario.calm

@@ -113,7 +113,7 @@ extension Simulation {
         let isEnough = checker.commits.count >= Self.wantedCommits
             && (events >= Self.wantedEvents || checker.commits.count >= Self.wantedEvents)
         if !hasAll || !isEnough {
-            let isLate = now > calmAt + Scenario.recovery + 10 * scenario.slowness
+            let isLate = now > calmAt + Scenario.recovery + scenario.recoverySlowness
             if !hasAll && isLate {
                 for index in nodes.indices where nodes[index].commits < calmCommits[index] + 3 {
                     checker.fail(.liveness, "n\(index + 1) is stuck: \(state(of: nodes[index]))")

@@ -23,10 +23,14 @@ public struct Trouble: OptionSet, Sendable {
     public static let spite = Trouble(rawValue: 4096)
     /// Quiet times in which frames go on being lost, and strict reads.
     public static let lulls = Trouble(rawValue: 8192)
+    /// More nodes, pauses of minutes, and programs with a hash table, a linked list and long scans.
+    public static let variety = Trouble(rawValue: 16384)
     public static let none: Trouble = []
-    public static let all = Trouble(rawValue: 16383)
+    public static let all = Trouble(rawValue: 32767)
     /// What there was before spite and lulls: a seed's draws depend on what it may have.
     public static let plain = Trouble(rawValue: 4095)
+    /// What there was before variety.
+    public static let uniform = Trouble(rawValue: 16383)
 
     /// Each kind by its name.
     public static let names: [(name: String, trouble: Trouble)] = [

@@ -16,11 +16,34 @@ struct Layout {
     var registers: Int
     /// Pages for steps whose write set does not fit one frame; 0 when there are none.
     var bulk: Int
+    /// Buckets of a hash table, one page each; 0 when there is none.
+    var buckets = 0
+    /// Elements that a linked list may have, one page each; 0 when there is no list.
+    var links = 0
+    /// An audit stays so long at each page, nanoseconds: it is a long scan then, while others write.
+    var scanPause: UInt64 = 0
 
     func account(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + index)) }
     func register(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + accounts + index)) }
     func bulkPage(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + accounts + registers + index)) }
-    var sharedPages: Int { Self.firstAccount + accounts + registers + bulk }
+    func bucket(_ index: Int) -> PageNumber {
+        PageNumber(UInt32(Self.firstAccount + accounts + registers + bulk + index))
+    }
+    /// Element 0 is the head of the list.
+    func link(_ index: Int) -> PageNumber { PageNumber(bucket(buckets).index + UInt32(index)) }
+    var linkPages: Int { links == 0 ? 0 : links + 1 }
+    var sharedPages: Int { Self.firstAccount + accounts + registers + bulk + buckets + linkPages }
+}
+
+/// The words of a node's own page.
+enum Control {
+    static let steps = 1
+    static let additions = 2
+    /// Keys that it put into the hash table, and all of them together by exclusive or.
+    static let keys = 3
+    static let keySum = 4
+    /// Elements that it put into the list, less those that it took out.
+    static let links = 5
 }
 
 /// What one transaction does.
@@ -33,6 +56,22 @@ enum Step: Equatable {
     case bulk(first: Int, count: Int)
     case audit
     case auditCounter
+    /// A new key, different from all others, into the hash table.
+    case insert(bucket: Int)
+    /// The last key of a bucket goes to another.
+    case move(from: Int, to: Int)
+    case auditTable
+    /// An element goes into the list, at the place of its number, or out of it.
+    case toggle(link: Int)
+    case auditList
+
+    /// Whether it only reads, to see whether all fits together.
+    var isAudit: Bool {
+        switch self {
+        case .audit, .auditCounter, .auditTable, .auditList: true
+        case .makeHeap, .waitForHeap, .increment, .transfer, .write, .bulk, .insert, .move, .toggle: false
+        }
+    }
 }
 
 /// The programs, as steps over the shared memory. A step that writes also advances its node's control page.
@@ -49,6 +88,7 @@ struct Workload {
             let count = 321 + draw.below(layout.bulk - 320)
             return .bulk(first: draw.below(layout.bulk - count + 1), count: count)
         }
+        if let other = structureStep(&draw) { return other }
         if kind < 35 { return .increment }
         if kind < 85 || layout.registers == 0 {
             let from = draw.below(layout.accounts)
@@ -68,17 +108,19 @@ struct Workload {
         case .write(let register): return [own, layout.register(register)]
         case .bulk(let first, let count): return [own] + (first ..< first + count).map { layout.bulkPage($0) }
         case .audit: return (0..<layout.accounts).map { layout.account($0) }
-        case .auditCounter:
-            return [Layout.counter] + (1...Layout.maximumNodes).map { Layout.control(Station(UInt8($0))) }
+        case .auditCounter: return [Layout.counter] + controls
+        case .insert, .move, .toggle, .auditTable, .auditList: return structureReads(of: step, at: node)
         }
     }
+
+    var controls: [PageNumber] { (1...Layout.maximumNodes).map { Layout.control(Station(UInt8($0))) } }
 
     /// What a step makes of the pages it read: their new contents, without stamps. Nil when an invariant is broken.
     func writes(of step: Step, at node: Station, _ content: (PageNumber) -> [UInt64]) -> [(PageNumber, [UInt64])]? {
         func advanced(counting: UInt64 = 0) -> (PageNumber, [UInt64]) {
             var own = content(Layout.control(node))
-            own[1] += 1
-            own[2] += counting
+            own[Control.steps] += 1
+            own[Control.additions] += counting
             return (Layout.control(node), own)
         }
         switch step {
@@ -115,6 +157,8 @@ struct Workload {
                 $0 + content(Layout.control(Station(UInt8($1))))[2]
             }
             return sum == content(Layout.counter)[1] ? [] : nil
+        case .insert, .move, .toggle, .auditTable, .auditList:
+            return structureWrites(of: step, at: node, advanced(), content)
         }
     }
 
