@@ -62,8 +62,9 @@ private func accept(_ command: any ParsableCommand) {
         }
     case let up as Up:
         require((1...Limits.maximumNodes).contains(up.nodes), "a cluster has a possible number of nodes")
-        let isPossible = Up.sharedRange.contains(up.shared) && Up.memoryRange.contains(up.memory)
+        let isPossible = Up.sharedRange.contains(up.shared ?? Up.usualShared) && Up.memoryRange.contains(up.memory)
         require(isPossible, "a cluster has a possible size")
+        checkStore(up.store)
     case let loss as NetLoss: require((0...100).contains(loss.share.value), "a share is one")
     case let delay as NetDelay:
         var faults = SegmentFaults()
@@ -71,5 +72,20 @@ private func accept(_ command: any ParsableCommand) {
         faults.jitterMicroseconds = delay.jitter?.microseconds ?? 0
         require((try? faults.validated()) != nil, "a delay is one that the segment takes")
     default: break
+    }
+}
+
+/// Where a store lies is computed, and nothing is looked at there.
+private func checkStore(_ options: StoreOptions) {
+    guard let directory = try? RunDirectory(name: "c", base: "/tmp/c") else { return }
+    do throws(Failure) {
+        let plan = try options.plan(for: directory)
+        require(plan.storage.directory.hasPrefix("/"), "a store has a place: \(plan.storage.directory)")
+        require(ClusterDescription.Storage.keepCountRange.contains(plan.storage.keepCount), "some checkpoints stay")
+        let longest = ClusterDescription.Storage.maximumSeconds
+        require(max(plan.storage.keepSeconds, plan.storage.checkpointSeconds) <= longest, "times do not overflow")
+        require(plan.beginning != .continued || !plan.isNew, "what goes on is not begun anew")
+    } catch {
+        require(error.kind == .input, "a place that cannot be is the user's: \(error.kind)")
     }
 }
