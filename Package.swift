@@ -27,7 +27,9 @@ let package = Package(
         .target(name: "Devices", swiftSettings: pure),
 
         .target(name: "History", dependencies: ["Wire"]),
-        .target(name: "Simulation", dependencies: ["Wire", "Protocol", "Store", "History"], swiftSettings: pure),
+        .target(
+            name: "Simulation", dependencies: ["Wire", "Protocol", "Store", "Durability", "History"],
+            swiftSettings: pure),
         .target(
             name: "Control",
             dependencies: [
@@ -59,6 +61,9 @@ let package = Package(
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Wire"], swiftSettings: pure),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Simulation", "Wire"], swiftSettings: pure),
+        .testTarget(
+            name: "DurabilityTests", dependencies: ["Durability", "Store", "Protocol", "Simulation", "Wire"],
+            swiftSettings: pure),
         .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: pure),
         .testTarget(name: "HeapTests", dependencies: ["Heap"], swiftSettings: pure),
         .testTarget(name: "KernelTests", dependencies: ["Kernel", "Heap"], swiftSettings: pure),

@@ -39,10 +39,11 @@ public struct ArbiterFacts: Equatable, Sendable {
         for index in members.indices { members[index] = 0 }
     }
 
-    /// The shared memory is to be what it was at `time`. What came later is undone, and no number of it is used again.
+    /// The shared memory is to be what it was at `time`. What came later is undone, and no number of it is used again:
+    /// the opening is one of a new epoch, for nodes believe in none that opens at a commit of its own.
     public mutating func goBack(to time: GlobalTime) {
         buryAll()
-        polledEpoch = max(polledEpoch, chain[0].epoch, time.epoch)
+        polledEpoch = max(polledEpoch, chain[0].epoch, time.epoch) + 1
         chain = [EpochRecord(epoch: polledEpoch, opened: time)]
     }
 
@@ -102,7 +103,7 @@ public struct ArbiterFacts: Equatable, Sendable {
                 EpochRecord(epoch: UInt32(clamping: words[$0]), opened: GlobalTime(raw: words[$0 + 1]))
             }
             for (newer, older) in zip(chain, chain.dropFirst()) where newer.epoch <= older.epoch { return false }
-            return chain.allSatisfy { (1...Limits.maximumEpoch) ~= $0.epoch && $0.opened.epoch <= $0.epoch }
+            return chain.allSatisfy { (1...Limits.maximumEpoch) ~= $0.epoch && $0.opened.epoch < $0.epoch }
         case .members:
             guard words.count == members.count, words.allSatisfy({ $0 < UInt64(UInt32.max) }) else { return false }
             members = words.map { UInt32($0) }

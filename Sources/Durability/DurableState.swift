@@ -86,10 +86,15 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
     /// Forgets the checkpoints that the retention gives up.
     public mutating func expire(now: UInt64) throws(StoreError) { _ = try store.expire(now: now) }
 
-    /// The page as it is in the newest state, and its version.
-    public mutating func read(_ page: UInt32, into bytes: inout MutableRawSpan) throws(StoreError) -> GlobalTime {
-        try store.read(page, into: &bytes)
+    /// The page as it was at the time of a checkpoint, the newest when none is named, and its version.
+    public mutating func read(
+        _ page: UInt32, at time: GlobalTime? = nil, into bytes: inout MutableRawSpan
+    ) throws(StoreError) -> GlobalTime {
+        try store.read(page, at: time, into: &bytes)
     }
+
+    /// Reads everything that is on the disk, and checks it.
+    public mutating func verify() throws(StoreError) -> Inventory { try store.verify() }
 
     /// A store of its own out of the state at a checkpoint, for a cluster that goes on from there.
     public mutating func fork(

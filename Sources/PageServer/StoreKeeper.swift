@@ -7,9 +7,10 @@ import Store
 import Synchronization
 import Wire
 
-/// The store of a running arbiter, and the thread that writes it: the arbiter goes on while the disk works.
+/// The thread of a running arbiter's store: the arbiter goes on while the disk works. What is done to the store, and in
+/// which order, is `Keeper`'s business.
 ///
-/// Unchecked, because everything but `mailbox` belongs to the queue.
+/// Unchecked, because everything but constants belongs to the queue.
 final class StoreKeeper: @unchecked Sendable {
     /// What the arbiter is told, in the queue.
     enum Report: Sendable {
@@ -19,47 +20,15 @@ final class StoreKeeper: @unchecked Sendable {
         case trouble(Failure?)
     }
 
-    /// What a page was at a version.
-    struct Page: Sendable {
-        var number: UInt32
-        var version: GlobalTime
-        var bytes: [UInt8]
-    }
+    typealias Page = Keeper<StoreDirectory>.Page
 
     let path: String
     let isVolatile: Bool
     var report: (@Sendable (Report) -> Void)?
     private let queue = DispatchQueue(label: "store", qos: .userInitiated)
     private let logger: Logger
-    private var state: DurableState<StoreDirectory>
-    /// Of the round under way: put again when the store had to be read anew.
-    private var round: [Page] = []
-    /// When the round under way has ended, and is not durable yet: its time.
-    private var ended: GlobalTime?
-    private var isFailing = false
-    private var marks: [Mark] = []
-    private var nextMark = 0
-    /// For the figures of a checkpoint: of the last round.
-    private var roundStart = (bytes: 0, flushes: 0)
-    private var settledBytes = 0
+    private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
-
-    /// A state that somebody wants to keep, as soon as there is one at or after a time.
-    private struct Mark {
-        var number: Int
-        var label: String
-        var notBefore: GlobalTime
-        var outcome: Result<Kept, Failure>?
-    }
-
-    /// A checkpoint that was asked for, and what it cost.
-    struct Kept: Sendable {
-        var checkpoint: Checkpoint
-        /// Of the round that made it.
-        var pages: Int
-        var bytes: Int
-        var flushes: Int
-    }
 
     /// Written between two superblocks: what a recovery reads record by record.
     private static let settleInterval = 16 << 20
@@ -78,20 +47,21 @@ final class StoreKeeper: @unchecked Sendable {
         let store = try StoreOpening.open(settings, cluster: cluster, sharedPages: sharedPages)
         for finding in store.findings { logger.notice("\(settings.directory): \(finding)") }
         do throws(StoreError) {
-            state = try DurableState(store)
+            var state = try DurableState(store)
             try state.setRetention(settings.retention)
             try state.flush()
+            keeper = Keeper(state, settleInterval: Self.settleInterval)
         } catch {
             throw Failure(error, store: settings.directory)
         }
-        settledBytes = state.store.bytesWritten
     }
 
     /// What an arbiter starts from.
     func contents() throws(Failure) -> (state: ArbiterState, joinedAt: [UInt64], image: SharedImage) {
         let outcome: Result<(state: ArbiterState, joinedAt: [UInt64], image: SharedImage), Failure> = queue.sync {
             do throws(StoreError) {
-                return .success((state.arbiter, state.facts.joinedAt, try SharedImage(reading: &state)))
+                let image = try SharedImage(reading: &keeper.state)
+                return .success((keeper.state.arbiter, keeper.state.facts.joinedAt, image))
             } catch {
                 return .failure(Failure(error, store: path))
             }
@@ -104,13 +74,11 @@ final class StoreKeeper: @unchecked Sendable {
     /// Notes a change of the facts; it is durable when this returns.
     func note(_ change: @escaping @Sendable (inout ArbiterFacts) -> Void) throws(Failure) {
         let outcome: Result<Void, Failure> = queue.sync {
+            defer { follow() }
             do throws(StoreError) {
-                if isFailing { try recover() }
-                try state.note(change)
-                try state.flush()
+                try keeper.note(change)
                 return .success(())
             } catch {
-                fail(error)
                 return .failure(Failure(error, store: path))
             }
         }
@@ -120,9 +88,8 @@ final class StoreKeeper: @unchecked Sendable {
     /// A page of the round under way.
     func put(_ page: Page) {
         queue.async { [self] in
-            if round.isEmpty { roundStart = (state.store.bytesWritten, state.store.flushCount) }
-            round.append(page)
-            attempt { () throws(StoreError) in try put(page.number, page.version, page.bytes) }
+            keeper.put(page)
+            follow()
         }
     }
 
@@ -131,70 +98,61 @@ final class StoreKeeper: @unchecked Sendable {
     /// - Returns: Whether it is durable already; else `report` tells.
     func end(at time: GlobalTime, now: UInt64) -> Bool {
         guard isVolatile else {
-            queue.async { [self] in
-                ended = time
-                attempt { () throws(StoreError) in try finish(time, now) }
-            }
+            queue.async { [self] in finish(time, now) }
             return false
         }
         return queue.sync {
-            ended = time
-            attempt { () throws(StoreError) in try finish(time, now) }
-            return ended == nil
+            finish(time, now)
+            return keeper.isDurable
         }
+    }
+
+    private func finish(_ time: GlobalTime, _ now: UInt64) {
+        keeper.end(at: time, now: now)
+        follow()
+        tidyUp()
     }
 
     /// The round under way came to nothing.
     func abandon() {
-        queue.async { [self] in
-            guard ended == nil else { return }
-            round.removeAll()
-            state.abandon()
-        }
+        queue.async { [self] in keeper.abandon() }
     }
 
     // MARK: Checkpoints
 
-    var checkpoints: [Checkpoint] { queue.sync { state.store.checkpoints } }
+    var checkpoints: [Checkpoint] { queue.sync { keeper.state.store.checkpoints } }
 
     /// Wants the next state at or after `time` to be kept, under a label if it is not empty.
     ///
     /// - Returns: Under what `outcome(of:)` tells what became of it.
     func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
         queue.sync {
-            nextMark += 1
-            marks.append(Mark(number: nextMark, label: label, notBefore: time))
-            keepNewest(now)
-            return nextMark
+            defer { follow() }
+            return keeper.mark(label, notBefore: time, now: now)
         }
     }
 
     /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
     func lower(mark: Int, to time: GlobalTime, now: UInt64) {
         queue.sync {
-            guard let place = marks.firstIndex(where: { $0.number == mark && $0.notBefore > time }) else { return }
-            marks[place].notBefore = time
-            keepNewest(now)
-        }
-    }
-
-    /// Keeps the newest state for those who wait for no later one, if no round is under way that will be it.
-    private func keepNewest(_ now: UInt64) {
-        let isWanted = marks.contains { $0.outcome == nil && $0.notBefore <= state.time }
-        guard isWanted, ended == nil, round.isEmpty, !isFailing, state.time > .zero else { return }
-        attempt { () throws(StoreError) in
-            roundStart = (state.store.bytesWritten, state.store.flushCount)
-            try keep(state.time, now, pages: 0)
+            keeper.lower(mark: mark, to: time, now: now)
+            follow()
         }
     }
 
     /// What became of a mark; nil while nothing has.
-    func outcome(of mark: Int) -> Result<Kept, Failure>? {
-        queue.sync { marks.first { $0.number == mark }?.outcome }
+    func outcome(of mark: Int) -> Result<KeptCheckpoint, Failure>? {
+        switch queue.sync(execute: { keeper.outcome(of: mark) }) {
+        case nil: nil
+        case .kept(let kept): .success(kept)
+        case .taken(let other): .failure(Failure(
+            .input, "the state at \(CheckpointName.text(other.time)) is the checkpoint \"\(other.label)\" already",
+            advice: "use that, or take another when something has changed"))
+        }
     }
 
     func forget(mark: Int) {
-        queue.sync { marks.removeAll { $0.number == mark } }
+        queue.sync { keeper.forget(mark: mark) }
     }
 
     /// Makes a store for another cluster out of the state at a checkpoint.
@@ -203,7 +161,7 @@ final class StoreKeeper: @unchecked Sendable {
     ) throws(Failure) -> GlobalTime {
         try queue.sync { () -> Result<GlobalTime, Failure> in
             do throws(Failure) {
-                return .success(try StoreRevival.fork(&state, at: name, into: target, cluster: cluster))
+                return .success(try StoreRevival.fork(&keeper.state, at: name, into: target, cluster: cluster))
             } catch {
                 return .failure(error)
             }
@@ -212,104 +170,39 @@ final class StoreKeeper: @unchecked Sendable {
 
     // MARK: In the queue
 
-    private func put(_ page: UInt32, _ version: GlobalTime, _ bytes: [UInt8]) throws(StoreError) {
-        guard !isFailing else { return }
-        try state.put(page, version: version, bytes.span.bytes)
-    }
-
-    private func finish(_ time: GlobalTime, _ now: UInt64) throws(StoreError) {
-        guard !isFailing else { return }
-        let pages = round.count
-        if marks.contains(where: { $0.outcome == nil && $0.notBefore <= time }) {
-            try keep(time, now, pages: pages)
-        } else {
-            try state.end(Checkpoint(time: time, created: now, isKept: false))
-            if state.store.bytesWritten - settledBytes > Self.settleInterval {
-                try settle()
-            } else {
-                try state.flush()
+    /// Tells what has happened, and sees to it that a store that cannot be written is tried again.
+    private func follow() {
+        for one in keeper.takeReports() {
+            switch one {
+            case .durable(let time): report?(.durable(time))
+            case .trouble(nil):
+                logger.notice("\(path) can be written again")
+                report?(.trouble(nil))
+            case .trouble(let error?):
+                var failure = Failure(error, store: path)
+                failure.message = "nothing is saved: \(failure.message)"
+                logger.critical("\(failure)")
+                report?(.trouble(failure))
+                retryLater()
             }
         }
-        round.removeAll()
-        ended = nil
-        report?(.durable(time))
-        tidyUp()
     }
 
-    /// The state at `time` is a checkpoint that stays.
-    private func keep(_ time: GlobalTime, _ now: UInt64, pages: Int) throws(StoreError) {
-        let due = marks.indices.filter { marks[$0].outcome == nil && marks[$0].notBefore <= time }
-        let named = due.first { !marks[$0].label.isEmpty }
-        var checkpoint = Checkpoint(
-            time: time, created: now, label: named.map { marks[$0].label } ?? "", isKept: true)
-        if let old = state.store.checkpoint(at: time), !old.label.isEmpty { checkpoint.label = old.label }
-        try state.end(checkpoint)
-        try settle()
-        let kept = Kept(
-            checkpoint: checkpoint, pages: pages, bytes: state.store.bytesWritten - roundStart.bytes,
-            flushes: state.store.flushCount - roundStart.flushes)
-        for place in due {
-            let label = marks[place].label
-            marks[place].outcome = label.isEmpty || label == checkpoint.label ? .success(kept) : .failure(Failure(
-                .input, "the state at \(CheckpointName.text(time)) is the checkpoint \"\(checkpoint.label)\" already",
-                advice: "use that, or take another when something has changed"))
+    private func retryLater() {
+        queue.asyncAfter(deadline: .now() + Self.retryInterval) { [self] in
+            if keeper.retry() { retryLater() }
+            follow()
         }
-        try state.expire(now: now)
-    }
-
-    private func settle() throws(StoreError) {
-        try state.settle()
-        settledBytes = state.store.bytesWritten
     }
 
     /// Tidies up while there is nothing else to do.
     private func tidyUp() {
-        guard !isCleaning, !isFailing else { return }
+        guard !isCleaning else { return }
         isCleaning = true
         queue.async { [self] in
             isCleaning = false
-            guard !isFailing else { return }
-            attempt { () throws(StoreError) in
-                if try state.clean(budget: Self.cleaningBudget), ended == nil { tidyUp() }
-            }
+            if keeper.clean(budget: Self.cleaningBudget) { tidyUp() }
+            follow()
         }
-    }
-
-    // MARK: Trouble
-
-    private func attempt(_ body: () throws(StoreError) -> Void) {
-        do throws(StoreError) { try body() } catch { fail(error) }
-    }
-
-    private func fail(_ error: StoreError) {
-        guard !isFailing else { return }
-        isFailing = true
-        var failure = Failure(error, store: path)
-        failure.message = "nothing is saved: \(failure.message)"
-        logger.critical("\(failure)")
-        report?(.trouble(failure))
-        queue.asyncAfter(deadline: .now() + Self.retryInterval) { [self] in retry() }
-    }
-
-    private func retry() {
-        guard isFailing else { return }
-        do throws(StoreError) { try recover() } catch {
-            queue.asyncAfter(deadline: .now() + Self.retryInterval) { [self] in retry() }
-        }
-    }
-
-    /// Goes on from what is on the disk, and puts there again what was lost of the round under way.
-    private func recover() throws(StoreError) {
-        try state.resume()
-        isFailing = false
-        do throws(StoreError) {
-            for page in round { try put(page.number, page.version, page.bytes) }
-            if let ended { try finish(ended, Clock.microsecondsSince1970()) }
-        } catch {
-            isFailing = true
-            throw error
-        }
-        logger.notice("\(path) can be written again")
-        report?(.trouble(nil))
     }
 }

@@ -1,69 +1,100 @@
+import Durability
 import Protocol
+import Store
 import Wire
-
-/// What a killed arbiter finds again: its facts, and the image of the shared memory at the saved time.
-struct ArbiterDisk {
-    var state: ArbiterState
-    var image: [[UInt64]]
-
-    init(sharedPages: Int) {
-        state = ArbiterState(sharedPages: sharedPages)
-        image = [[UInt64]](repeating: [UInt64](repeating: 0, count: PageFrames.words), count: sharedPages)
-    }
-}
 
 /// What the arbiter's world tells the checker.
 enum ArbiterEvent {
+    /// The image is of this time.
+    case held(GlobalTime)
+    /// And durable.
     case saved(GlobalTime)
     case opened(EpochRecord)
+    case kept(Checkpoint)
     case notice(ArbiterNotice)
 }
 
-/// The world of the simulated arbiter.
-struct ArbiterStore: ArbiterWorld {
+/// The world of the simulated arbiter: an image in memory, and the page server's keeper over a simulated disk.
+///
+/// What `StoreKeeper` does with a thread is done here with a list of what that thread still has to do: facts wait for
+/// it, all else does not.
+struct ArbiterStore: ArbiterWorld, ~Copyable {
     let maximumFrameBytes: Int
-    var disk: ArbiterDisk
+    let host: HostDisk
+    let habits: DiskHabits
+    var keeper: Keeper<DiskAccess>
+    var image: [[UInt64]]
     var outbox: [Frame] = []
+    /// What it would send if it did not wait for the disk.
+    private var heldBack: [Frame] = []
     var frames = PageFrames()
     var events: [ArbiterEvent] = []
+    var now: UInt64 = 0
     private var random: Generator
-    /// So many more facts reach the disk, then the process is killed, in the middle of whatever it does.
-    var factsUntilDeath: Int?
-    private(set) var isDead = false
+    private var jobs: [Job] = []
+    /// Times that the store's thread has made durable, and the arbiter is still to hear of.
+    private var durable: [GlobalTime] = []
+    /// Marks whose outcome is not known.
+    private var marks: [Int] = []
+    /// A fact cannot be written: until it can, the arbiter does nothing.
+    private(set) var isStalled = false
+    private(set) var isCleaningWanted = false
+    /// What the store says for certain; and perhaps this.
+    private(set) var noted: ArbiterFacts
+    private(set) var attempted: ArbiterFacts?
 
-    private mutating func isWritten() -> Bool {
-        if factsUntilDeath == 0 { isDead = true }
-        factsUntilDeath = factsUntilDeath.map { max(0, $0 - 1) }
-        return !isDead
+    /// What the store's thread is to do.
+    private enum Job {
+        case put(Keeper<DiskAccess>.Page)
+        case end(GlobalTime)
+        case abandon
+        case note(ArbiterFact)
+        case mark(String, notBefore: GlobalTime)
     }
 
-    init(disk: ArbiterDisk, maximumFrameBytes: Int, random: Generator) {
-        self.disk = disk
+    init(
+        host: HostDisk, _ keeper: consuming Keeper<DiskAccess>, image: [[UInt64]], _ habits: DiskHabits,
+        maximumFrameBytes: Int, random: Generator
+    ) {
+        self.host = host
+        self.habits = habits
+        noted = keeper.state.facts
+        self.keeper = keeper
+        self.image = image
         self.maximumFrameBytes = maximumFrameBytes
         self.random = random
     }
 
+    var isDead: Bool { host.isProcessDead }
+
+    // MARK: The link
+
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
         guard !isDead else { return false }
-        precondition(byteCount <= maximumFrameBytes, "a frame fits the link")
-        outbox.append(makeFrame(byteCount, fill))
+        send(makeFrame(byteCount, fill))
         return true
     }
 
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
                            _ fill: (inout MutableRawSpan) -> Void) -> Bool {
         guard !isDead else { return false }
-        precondition(byteCount <= maximumFrameBytes, "a frame fits the link")
-        outbox.append(makeFrame(byteCount, fill) { bytes in
+        send(makeFrame(byteCount, fill) { bytes in
             if let handle = content.handle { return frames.emit(handle, content, at: target, into: &bytes) }
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             for distance in stride(from: 0, to: content.count, by: 8) {
-                raw.store(disk.image[Int(content.page.index)][(content.offset + distance) / 8], at: target + distance)
+                raw.store(image[Int(content.page.index)][(content.offset + distance) / 8], at: target + distance)
             }
         })
         return true
     }
+
+    private mutating func send(_ frame: Frame) {
+        precondition(frame.bytes.count <= maximumFrameBytes, "a frame fits the link")
+        if isStalled { heldBack.append(frame) } else { outbox.append(frame) }
+    }
+
+    // MARK: Memory
 
     mutating func stage() -> FrameHandle { frames.take() }
     mutating func fill(_ handle: FrameHandle, at offset: Int, with bytes: RawSpan, from start: Int, count: Int) {
@@ -71,34 +102,127 @@ struct ArbiterStore: ArbiterWorld {
     }
     mutating func discard(_ handle: FrameHandle) { frames.give(handle) }
 
-    mutating func gathered(_ page: SavedPage) {}
-    mutating func abandonSave() {}
+    // MARK: What must not be lost
+
+    mutating func gathered(_ page: SavedPage) {
+        jobs.append(.put(Keeper.Page(
+            number: page.page.index, version: page.version, bytes: habits.page.bytes(frames[page.handle]))))
+    }
+
+    mutating func abandonSave() { jobs.append(.abandon) }
 
     mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
-        guard isWritten() else { return false }
+        guard !isDead else { return false }
         for page in pages {
-            disk.image[Int(page.page.index)] = frames[page.handle]
-            disk.state.imageVersions[Int(page.page.index)] = page.version
+            image[Int(page.page.index)] = frames[page.handle]
             frames.give(page.handle)
         }
-        disk.state.saved = time
+        events.append(.held(time))
+        jobs.append(.end(time))
+        guard habits.isImmediate || host.chance(habits.atOncePerMille) else { return false }
+        workAll()
+        guard durable.last == time else { return false }
+        durable.removeLast()
         events.append(.saved(time))
         return true
     }
 
     mutating func persist(_ fact: ArbiterFact) {
-        guard isWritten() else { return }
-        switch fact {
-        case .incarnation(let number): disk.state.incarnation = number
-        case .polled(let epoch): disk.state.polledEpoch = epoch
-        case .opened(let record):
-            disk.state.chain.insert(record, at: 0)
-            events.append(.opened(record))
-        case .admitted(let node, let incarnation):
-            disk.state.members[node.index] = incarnation
-            disk.state.lastIncarnation = incarnation
-        case .died(let node): disk.state.members[node.index] = 0
+        guard !isDead else { return }
+        jobs.append(.note(fact))
+        workAll()
+    }
+
+    // MARK: The store's thread
+
+    var hasJobs: Bool { !jobs.isEmpty }
+    var hasWork: Bool { !jobs.isEmpty || !durable.isEmpty || isCleaningWanted || keeper.isFailing }
+
+    /// Does what is to be done, as far as the disk lets it.
+    mutating func workAll() {
+        while !jobs.isEmpty, !isDead { if !workOne() { return } }
+        guard isStalled, !isDead else { return }
+        isStalled = false
+        outbox += heldBack
+        heldBack = []
+    }
+
+    /// Does the next thing, with the pages before it; false when it cannot be done.
+    mutating func work() {
+        while case .put(let page) = jobs.first, !isDead {
+            jobs.removeFirst()
+            keeper.put(page)
         }
+        if !jobs.isEmpty { _ = workOne() }
+        follow()
+    }
+
+    private mutating func workOne() -> Bool {
+        switch jobs[0] {
+        case .put(let page): keeper.put(page)
+        case .end(let time):
+            keeper.end(at: time, now: now / 1000)
+            isCleaningWanted = !habits.isImmediate
+        case .abandon: keeper.abandon()
+        case .note(let fact):
+            guard note(fact) else { return false }
+        case .mark(let label, let time): marks.append(keeper.mark(label, notBefore: time, now: now / 1000))
+        }
+        jobs.removeFirst()
+        follow()
+        return true
+    }
+
+    private mutating func note(_ fact: ArbiterFact) -> Bool {
+        attempted = keeper.state.facts
+        attempted?.apply(fact)
+        do throws(StoreError) { try keeper.note { $0.apply(fact) } } catch {
+            isStalled = !isDead
+            follow()
+            return false
+        }
+        noted = keeper.state.facts
+        attempted = nil
+        if case .opened(let record) = fact { events.append(.opened(record)) }
+        return true
+    }
+
+    /// Tries a store that could not be written again, and goes on with what waited for it.
+    mutating func retry() {
+        guard !keeper.retry() else { return }
+        follow()
+        workAll()
+    }
+
+    mutating func clean() {
+        isCleaningWanted = keeper.clean(budget: habits.cleaningBudget)
+        follow()
+    }
+
+    mutating func mark(_ label: String, notBefore time: GlobalTime) {
+        jobs.append(.mark(label, notBefore: time))
+        workAll()
+    }
+
+    private mutating func follow() {
+        guard !isDead else { return }
+        for report in keeper.takeReports() {
+            if case .durable(let time) = report { durable.append(time) }
+        }
+        for mark in marks {
+            guard let outcome = keeper.outcome(of: mark) else { continue }
+            if case .kept(let kept) = outcome { events.append(.kept(kept.checkpoint)) }
+            keeper.forget(mark: mark)
+            marks.removeAll { $0 == mark }
+        }
+    }
+
+    /// The next time that the arbiter is to hear of.
+    mutating func takeDurable() -> GlobalTime? {
+        guard !isStalled, !durable.isEmpty else { return nil }
+        let time = durable.removeFirst()
+        events.append(.saved(time))
+        return time
     }
 
     mutating func randomNumber() -> UInt64 { random.next() }

@@ -1,4 +1,5 @@
 import Protocol
+import Store
 import Wire
 
 /// A page content that a transaction saw or made, by its stamp: each write of each page has one of its own.
@@ -26,8 +27,15 @@ final class Checker {
     private(set) var commitOfStamp: [UInt64: UInt64] = [:]
     /// Opening time of each epoch that was opened, ascending by epoch.
     private(set) var openings: [(epoch: UInt32, time: UInt64)] = [(1, 0)]
-    private(set) var newestSaved = GlobalTime.zero
-    private var leftCluster: [UInt64] = []
+    /// What the nodes may have been told to be saved.
+    var newestSaved = GlobalTime.zero
+    /// The newest state that a round of saving has reached; it need not be durable.
+    var newestHeld = GlobalTime.zero
+    /// Checkpoints that were said to be kept.
+    var keptCheckpoints: [Checkpoint] = []
+    var leftCluster: [UInt64] = []
+    /// Commits that somebody wanted undone.
+    var unwanted = 0
     private(set) var undone = 0
     /// Makes a history, when somebody wants one.
     var teller: HistoryTeller?
@@ -162,23 +170,6 @@ final class Checker {
         openings.append((record.epoch, record.opened.raw))
         for time in leftCluster where !isAncestor(time, of: record.opened.raw) {
             fail(.output, "epoch \(record.epoch) undid \(describe(time)), whose output had left the cluster")
-        }
-    }
-
-    func saved(_ time: GlobalTime, image: [[UInt64]]) {
-        if !isAncestor(newestSaved.raw, of: time.raw) {
-            fail(.saved, "saved \(describe(time.raw)) does not follow \(describe(newestSaved.raw))")
-        }
-        newestSaved = max(newestSaved, time)
-        teller?.saved(newestSaved)
-        for index in image.indices {
-            let page = PageNumber(UInt32(index))
-            let expected = lastWriter(of: page, at: time.raw)
-            let actual = image[index][0] == 0 ? 0 : commitOfStamp[image[index][0]]
-            if actual != expected {
-                fail(.saved, "image at \(describe(time.raw)): page \(index) is of "
-                    + "\(actual.map { describe($0) } ?? "nobody"), not of \(describe(expected))")
-            }
         }
     }
 

@@ -4,6 +4,8 @@ enum Event {
     case deliver(Frame, to: UInt8)
     /// A station looks at its clock; stale when its generation has gone on.
     case wake(UInt8, generation: UInt64)
+    /// The thread of the arbiter's store goes on; stale when the arbiter was started anew.
+    case store(life: Int)
     /// The next entry of the fault script.
     case fault(Fault)
 }

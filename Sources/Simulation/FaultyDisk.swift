@@ -25,6 +25,13 @@ struct FaultyDisk<Base: Disk>: Disk {
     var detail = 0
     private(set) var hasStruck = false
 
+    /// Another fault, which strikes once more.
+    mutating func await(_ next: Fault, after calls: Int) {
+        fault = next
+        countdown = calls
+        hasStruck = false
+    }
+
     init(_ base: Base) { self.base = base }
 
     private mutating func strikes(_ faults: Fault...) -> Fault? {

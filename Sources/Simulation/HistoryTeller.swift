@@ -55,7 +55,9 @@ extension Checker {
 
 extension Simulation {
     /// Runs a seed and makes its history too.
-    public static func history(seed: UInt64, trouble: Trouble = .all,
+    ///
+    /// Not with restores: who reads a history knows of no reason for which something saved may be undone.
+    public static func history(seed: UInt64, trouble: Trouble = .all.subtracting(.restores),
                                nodes: Int? = nil) -> (verdict: Verdict, file: [UInt8]) {
         let simulation = Simulation(seed: seed, trouble: trouble, nodes: nodes)
         simulation.checker.teller = HistoryTeller()

@@ -17,6 +17,22 @@ enum Fault {
     case resumeArbiter
     /// From now on someone waits for the moment of this act.
     case arm(Spite)
+    /// No space is left but for so many bytes.
+    case fillDisk(Int)
+    case emptyDisk
+    /// The disk fails, once.
+    case failDisk(FaultyDisk<SimulatedDisk>.Fault, after: Int)
+    /// The arbiter is killed, or the power fails, in the middle of what it does with its disk.
+    case interrupt(after: Int, isPower: Bool)
+    /// The power of the host fails: the arbiter and all machines are gone at once.
+    case cutPower
+    case startHost
+    /// Everything is stopped, and starts again from the state at an earlier checkpoint.
+    case goBack
+    /// Somebody wants to keep the state.
+    case keep(isLabelled: Bool)
+    /// What would be on the disk if the power failed now.
+    case examineDisk
     /// Programs stop, disasters too, but frames go on being lost; perhaps without the arbiter.
     case lull(withoutArbiter: Bool)
     /// The arbiter comes back into the lull.
@@ -49,6 +65,7 @@ struct Scenario {
     var think: (low: UInt64, high: UInt64)
     var script: [(time: UInt64, fault: Fault)] = []
     var memory = Memory()
+    var disk = DiskHabits()
     /// How often a transaction begins with a strict read.
     var strictPerMille = 20
 
@@ -109,6 +126,9 @@ struct Scenario {
         if trouble.contains(.spite) { addSpite(&random, trouble) }
         addLongPause(variety)
         if trouble.contains(.lulls) { addLull(&random, trouble) }
+        if trouble.contains(.disks) { addDisk(&random, trouble) }
+        if trouble.contains(.restores) { addRestore(&random) }
+        disk.page = StoredPage(layout)
     }
 
     /// How much longer everything may take, because frames are under way for long. (A transaction that reads hundreds

@@ -77,6 +77,10 @@ extension Scenario {
         if without.contains(.arbiterKills) { suddenDeathPerMille = 0 }
         if without.contains(.distance) { latency = (min(latency.low, 200_000), min(latency.high, 400_000)) }
         if without.contains(.lulls) { strictPerMille = 0 }
+        if without.contains(.disks) {
+            disk = DiskHabits()
+            disk.page = StoredPage(layout)
+        }
         script = script.enumerated().filter { place, entry in
             entry.fault.isCalm || entry.fault.kind.map(without.contains) != true
                 && restriction.faults?.contains(place) != false
@@ -99,9 +103,10 @@ extension Fault {
     /// What does not happen in quiet times.
     var isDisaster: Bool {
         switch self {
-        case .crash, .pause, .pauseArbiter, .cut, .killArbiter: true
+        case .crash, .pause, .pauseArbiter, .cut, .killArbiter, .fillDisk, .failDisk, .interrupt, .cutPower, .goBack:
+            true
         case .boot, .report, .heal, .startArbiter, .resume, .resumeArbiter, .arm, .lull, .endOfAbsence, .endOfLull,
-            .calm, .rest, .end: false
+            .emptyDisk, .startHost, .keep, .examineDisk, .calm, .rest, .end: false
         }
     }
 
@@ -123,7 +128,9 @@ extension Fault {
         case .killArbiter, .startArbiter: .arbiterKills
         case .arm: .spite
         case .lull: .lulls
-        case .boot, .resume, .resumeArbiter, .endOfAbsence, .endOfLull, .calm, .rest, .end: nil
+        case .fillDisk, .emptyDisk, .failDisk, .interrupt, .cutPower, .keep, .examineDisk: .disks
+        case .goBack: .restores
+        case .boot, .resume, .resumeArbiter, .startHost, .endOfAbsence, .endOfLull, .calm, .rest, .end: nil
         }
     }
 }

@@ -83,6 +83,9 @@ struct SimulatedDisk: Disk {
         return found.file
     }
 
+    /// Bytes of all files together.
+    var used: Int { now.names.reduce(0) { $0 + now.cached[$1.file].count } }
+
     private mutating func remember() {
         if isRemembering { moments.append(now) }
     }
@@ -114,11 +117,12 @@ struct SimulatedDisk: Disk {
     ) throws(DiskError) -> Int {
         let target = try place(file)
         let count = min(bytes.byteCount - start, longestWrite)
-        let used = now.names.reduce(0) { $0 + now.cached[$1.file].count }
-        let room = capacity - used + max(0, now.cached[target].count - offset)
-        let fitting = min(count, room)
+        let fitting = capacity == .max ? count : min(count, capacity - used + max(0, now.cached[target].count - offset))
         guard fitting > 0 else { throw .full }
-        let part = (start..<start + fitting).map { bytes.load(UInt8.self, at: $0) }
+        var part = [UInt8](repeating: 0, count: fitting)
+        var span = part.mutableSpan
+        var raw = span.mutableBytes
+        raw.copy(bytes, from: start, count: fitting, to: 0)
         Self.write(part[...], at: offset, to: &now.cached[target])
         now.pending.append(.write(file: target, offset: offset, bytes: part))
         remember()
@@ -127,7 +131,10 @@ struct SimulatedDisk: Disk {
 
     mutating func flush(_ file: DiskFile) throws(DiskError) {
         let target = try place(file)
-        now.durable[target] = now.cached[target]
+        for change in now.pending {
+            guard case .write(target, let offset, let bytes) = change else { continue }
+            Self.write(bytes[...], at: offset, to: &now.durable[target])
+        }
         now.pending.removeAll { if case .write(target, _, _) = $0 { true } else { false } }
         remember()
     }

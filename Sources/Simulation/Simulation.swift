@@ -26,6 +26,11 @@ public final class Simulation {
     let stations: [UInt8]
     public var log: ((String) -> Void)?
 
+    /// Of what befalls the disk.
+    var diskRandom: Generator
+    /// The host is without power, or its cluster is stopped.
+    var isHostDown = false
+    var labels = 0
     /// Acts that wait for their moment.
     var armed: [Spite] = []
     /// Frames to be played again to somebody new; kept only where that may happen.
@@ -85,7 +90,8 @@ public final class Simulation {
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,
                                    maximumFrameBytes: Int(scenario.maximumFrameBytes), memory: scenario.memory,
-                                   random: random.split())
+                                   random: random.split(), habits: scenario.disk, fate: Generator(seed ^ 0xD15C))
+        diskRandom = Generator(seed ^ 0xD15D)
         for entry in scenario.script { queue.insert(.fault(entry.fault), at: entry.time) }
     }
 
@@ -109,9 +115,11 @@ public final class Simulation {
     static let eventLimit = 2_000_000
 
     private func perform(_ event: Event) {
+        arbiter.store.now = now
         switch event {
         case .deliver(let frame, let station): deliver(frame, to: station)
         case .wake(let station, let generation): wake(station, generation)
+        case .store(let life): workStore(life)
         case .fault(let fault): perform(fault)
         }
     }
@@ -119,7 +127,7 @@ public final class Simulation {
     private func deliver(_ frame: Frame, to station: UInt8) {
         if station == Station.arbiter.number {
             guard arbiter.isAlive else { return }
-            if arbiter.pausedUntil > now {
+            if !arbiter.isListening(at: now) {
                 if arbiter.ring.count < Self.ringFrames { arbiter.ring.append(frame) }
                 return
             }
@@ -168,7 +176,7 @@ public final class Simulation {
     private func wake(_ station: UInt8, _ generation: UInt64) {
         if station == Station.arbiter.number {
             guard arbiter.isAlive, arbiter.wakeGeneration == generation else { return }
-            if arbiter.pausedUntil > now { return }
+            if !arbiter.isListening(at: now) { return }
             threatenArbiter(1)
             arbiter.core.tick(now: now, &arbiter.store)
             finish(arbiterAt: now)
@@ -231,7 +239,7 @@ public final class Simulation {
     func threatenArbiter(_ likelihood: Int) {
         let perMille = min(500, likelihood * scenario.suddenDeathPerMille)
         guard perMille > 0, phase == .faults, random.chance(perMille) else { return }
-        arbiter.store.factsUntilDeath = random.below(3)
+        arbiter.store.host.callsUntilDeath = scenario.disk.isImmediate ? 2 * random.below(3) : random.below(10)
     }
 
     func finish(arbiterAt time: UInt64) {
@@ -254,11 +262,13 @@ public final class Simulation {
         if arbiter.store.isDead && arbiter.isAlive {
             // What it sent before its death is on the way.
             if let log { log("\(now) FAULT the arbiter has died in the middle of an event") }
+            if arbiter.store.host.diesOfPower { return perform(.cutPower) }
             queue.insert(.fault(.startArbiter), at: now + random.between(1, 60) * Scenario.millisecond)
             arbiter.kill()
             disturb()
         }
         guard arbiter.isAlive else { return }
+        awaitStore()
         if arbiter.core.deadline != .max {
             queue.insert(.wake(Station.arbiter.number, generation: arbiter.wakeGeneration),
                          at: max(arbiter.core.deadline, now + 1_000))

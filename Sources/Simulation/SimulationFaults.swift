@@ -4,12 +4,13 @@ import Wire
 extension Simulation {
     func perform(_ fault: Fault) {
         if phase == .lull && fault.isDisaster || hasCalmedEarly && fault.isScripted { return }
+        if isHostDown && !fault.isFree { return }
         if let log { log("\(now) FAULT \(fault)") }
         switch fault {
         case .crash(let index): crash(nodes[index])
         case .boot(let index): boot(nodes[index])
         case .report(let index):
-            guard !nodes[index].isAlive, arbiter.isAlive, arbiter.pausedUntil <= now else { return }
+            guard !nodes[index].isAlive, arbiter.isAlive, arbiter.isListening(at: now) else { return }
             threatenArbiter(100)
             arbiter.core.died(nodes[index].station, now: now, &arbiter.store)
             finish(arbiterAt: now)
@@ -27,14 +28,15 @@ extension Simulation {
             arbiter.kill()
         case .startArbiter:
             if !arbiter.isAlive {
-                arbiter.boot(now: now, checker)
-                finish(arbiterAt: now)
+                startArbiter()
             }
         case .pauseArbiter(let length):
             if arbiter.isAlive { pauseArbiter(length) }
         case .resume(let index): resume(nodes[index])
         case .resumeArbiter: resumeArbiter()
         case .arm(let act): if phase == .faults { armed.append(act) }
+        case .fillDisk, .emptyDisk, .failDisk, .interrupt, .cutPower, .startHost, .goBack, .keep, .examineDisk:
+            performOnDisk(fault)
         case .lull(let withoutArbiter): beginLull(withoutArbiter: withoutArbiter)
         case .endOfAbsence: endAbsence()
         case .endOfLull: endLull()
@@ -44,7 +46,7 @@ extension Simulation {
         }
     }
 
-    private func crash(_ node: SimulatedNode) {
+    func crash(_ node: SimulatedNode) {
         disturb()
         node.isAlive = false
         node.memory.outbox = []
@@ -82,8 +84,8 @@ extension Simulation {
         queue.insert(.fault(.resumeArbiter), at: now + length)
     }
 
-    private func resumeArbiter() {
-        guard arbiter.isAlive, arbiter.pausedUntil <= now else { return }
+    func resumeArbiter() {
+        guard arbiter.isAlive, arbiter.isListening(at: now) else { return }
         disturb()
         let frames = arbiter.ring
         arbiter.ring = []
@@ -100,6 +102,7 @@ extension Simulation {
         calmAt = now
         network.isCalm = true
         network.heal()
+        mendDisk()
         if !arbiter.isAlive { perform(.startArbiter) }
         for node in nodes where !node.isAlive { perform(.report(Int(node.station.number) - 1)) }
         for node in nodes { boot(node) }
@@ -110,8 +113,8 @@ extension Simulation {
     /// Programs stop as soon as each node has committed again; that may take a while, but not for ever.
     private func rest() {
         let hasAll = nodes.indices.allSatisfy { nodes[$0].commits >= calmCommits[$0] + 3 }
-        let isEnough = checker.commits.count >= Self.wantedCommits
-            && (events >= Self.wantedEvents || checker.commits.count >= Self.wantedEvents)
+        let isEnough = checker.commits.count - checker.unwanted >= Self.wantedCommits
+            && (events >= Self.wantedEvents || checker.commits.count - checker.unwanted >= Self.wantedEvents)
         if !hasAll || !isEnough {
             let isLate = now > calmAt + Scenario.recovery + scenario.recoverySlowness
             if !hasAll && isLate {
@@ -155,10 +158,11 @@ extension Simulation {
         if arbiter.store.frames.used != 0 {
             checker.fail(.leak, "the arbiter leaks \(arbiter.store.frames.used) frames")
         }
+        checkDisk()
         for node in nodes where node.core.applied == tip {
             for index in 0..<scenario.layout.sharedPages {
                 if let content = node.memory.content(of: PageNumber(UInt32(index))),
-                    content != arbiter.store.disk.image[index] {
+                    content != arbiter.store.image[index] {
                     checker.fail(.settlement, "n\(node.station.number) and the image differ in page \(index)")
                 }
             }
@@ -174,7 +178,8 @@ extension Simulation {
     var stateOfArbiter: String {
         let core = arbiter.core
         return "epoch \(core.epoch) polling \(core.isPolling) applied \(checker.describe(core.applied.raw)) "
-            + "saved \(checker.describe(core.saved.raw))"
+            + "saved \(checker.describe(core.saved.raw)) held \(checker.describe(core.held.raw))"
+            + (arbiter.store.keeper.isFailing ? " store failing" : "") + (arbiter.store.isStalled ? " stalled" : "")
     }
 
     static func name(of reason: ArbiterNotice.Reason) -> String {
@@ -240,7 +245,7 @@ extension Simulation {
 
     /// The counter's value is the number of additions that the nodes count.
     private func checkProgramState(_ survivors: [CommitRecord]) {
-        let image = arbiter.store.disk.image
+        let image = arbiter.store.image
         let counted = (1...Layout.maximumNodes).reduce(UInt64(0)) {
             $0 + image[Int(Layout.control(Station(UInt8($1))).index)][2]
         }

@@ -7,6 +7,7 @@ extension Simulation {
         phase = .lull
         lullBegan = now
         armed.removeAll()
+        mendDisk()
         if withoutArbiter {
             disturb()
             arbiter.kill()

@@ -25,8 +25,14 @@ public struct Trouble: OptionSet, Sendable {
     public static let lulls = Trouble(rawValue: 8192)
     /// More nodes, pauses of minutes, and programs with a hash table, a linked list and long scans.
     public static let variety = Trouble(rawValue: 16384)
+    /// Disks that are slow, full or failing, kills at any of their calls, and power cuts.
+    public static let disks = Trouble(rawValue: 32768)
+    /// The cluster goes back to an earlier state, because somebody wants it.
+    public static let restores = Trouble(rawValue: 65536)
     public static let none: Trouble = []
-    public static let all = Trouble(rawValue: 32767)
+    public static let all = Trouble(rawValue: 131071)
+    /// What there was before disks: the arbiter's is then always there at once, and never lost.
+    public static let diskless = Trouble(rawValue: 32767)
     /// What there was before spite and lulls: a seed's draws depend on what it may have.
     public static let plain = Trouble(rawValue: 4095)
     /// What there was before variety.
@@ -37,7 +43,7 @@ public struct Trouble: OptionSet, Sendable {
         ("loss", .loss), ("duplication", .duplication), ("reordering", .reordering), ("eviction", .eviction),
         ("pauses", .pauses), ("crashes", .crashes), ("partitions", .partitions), ("arbiterKills", .arbiterKills),
         ("ghosts", .ghosts), ("hostility", .hostility), ("siege", .siege), ("distance", .distance),
-        ("spite", .spite), ("lulls", .lulls),
+        ("spite", .spite), ("lulls", .lulls), ("disks", .disks), ("restores", .restores),
     ]
 }
 

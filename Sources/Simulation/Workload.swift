@@ -23,6 +23,10 @@ struct Layout {
     /// An audit stays so long at each page, nanoseconds: it is a long scan then, while others write.
     var scanPause: UInt64 = 0
 
+    /// Words at the beginning of a page that programs write; of the others they write only stamps.
+    var leadingWords: Int { buckets > 0 ? Workload.bucketWords : Self.fewWords }
+    static let fewWords = 6
+
     func account(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + index)) }
     func register(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + accounts + index)) }
     func bulkPage(_ index: Int) -> PageNumber { PageNumber(UInt32(Self.firstAccount + accounts + registers + index)) }

@@ -7,6 +7,7 @@ extension Workload {
     private static let keyCount = 1
     private static let firstKey = 5
     private static let keyLimit = 190
+    static let bucketWords = firstKey + keyLimit + 1
     /// Words of an element: the number of the next one, 0 at the end, and whether it is in the list.
     private static let next = 1
     private static let isLinked = 2

@@ -14,6 +14,9 @@ struct SeedTests {
         (30586, nil, .uniform, "on a long way a program that was slow was taken for stuck"),
         (30455, nil, .uniform, "on a long way with much lost, the same"),
         (856_863_964, nil, .uniform, "records were asked for of a dead arbiter only, and two nodes had them"),
+        (1363, nil, .all.subtracting(.variety),
+         "after a restore, every Open named an epoch that opened at its own commit: no node took it"),
+        (1581, nil, .all.subtracting(.variety), "the same, with an arbiter that was killed while it opened an epoch"),
     ]
 
     @Test(arguments: pinned) func pinnedSeedsStaySound(seed: UInt64, nodes: Int?, trouble: Trouble, was: String) {

@@ -1,0 +1,88 @@
+import Store
+import Wire
+
+/// A checkpoint that was asked for, and what it cost.
+public struct KeptCheckpoint: Sendable {
+    public var checkpoint: Checkpoint
+    /// Of the round that made it.
+    public var pages: Int
+    public var bytes: Int
+    public var flushes: Int
+}
+
+/// What became of the wish to keep a state.
+public enum MarkOutcome: Sendable {
+    case kept(KeptCheckpoint)
+    /// That state is a checkpoint of another label already.
+    case taken(Checkpoint)
+}
+
+/// States that somebody wants to keep.
+extension Keeper where Medium: ~Copyable {
+    /// A state that somebody wants to keep, as soon as there is one at or after a time.
+    struct Mark: Sendable {
+        var number: Int
+        var label: String
+        var notBefore: GlobalTime
+        var outcome: MarkOutcome?
+    }
+
+    /// Wants the next state at or after `time` to be kept, under a label if it is not empty.
+    ///
+    /// - Parameter now: Microseconds since 1970.
+    /// - Returns: Under what `outcome(of:)` tells what became of it.
+    public mutating func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
+        nextMark += 1
+        marks.append(Mark(number: nextMark, label: label, notBefore: time))
+        keepNewest(now)
+        return nextMark
+    }
+
+    /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
+    public mutating func lower(mark: Int, to time: GlobalTime, now: UInt64) {
+        for place in marks.indices where marks[place].number == mark && marks[place].notBefore > time {
+            marks[place].notBefore = time
+            keepNewest(now)
+        }
+    }
+
+    /// Keeps the newest state for those who wait for no later one, if no round is under way that will be it.
+    private mutating func keepNewest(_ now: UInt64) {
+        guard isMarked(state.time), isDurable, round.isEmpty, !isFailing, state.time > .zero else { return }
+        attempt { keeper throws(StoreError) in
+            keeper.roundStart = (keeper.state.store.bytesWritten, keeper.state.store.flushCount)
+            try keeper.keep(keeper.state.time, now, pages: 0)
+        }
+    }
+
+    /// What became of a mark; nil while nothing has.
+    public func outcome(of mark: Int) -> MarkOutcome? {
+        for one in marks where one.number == mark { return one.outcome }
+        return nil
+    }
+
+    public mutating func forget(mark: Int) { marks.removeAll { $0.number == mark } }
+
+    func isMarked(_ time: GlobalTime) -> Bool {
+        marks.contains { $0.outcome == nil && $0.notBefore <= time }
+    }
+
+    /// The state at `time` is a checkpoint that stays.
+    mutating func keep(_ time: GlobalTime, _ now: UInt64, pages: Int) throws(StoreError) {
+        let due = marks.indices.filter { marks[$0].outcome == nil && marks[$0].notBefore <= time }
+        let named = due.first { !marks[$0].label.isEmpty }
+        var checkpoint = Checkpoint(
+            time: time, created: now, label: named.map { marks[$0].label } ?? "", isKept: true)
+        if let old = state.store.checkpoint(at: time), !old.label.isEmpty { checkpoint.label = old.label }
+        try state.end(checkpoint)
+        try settle()
+        let kept = KeptCheckpoint(
+            checkpoint: checkpoint, pages: pages, bytes: state.store.bytesWritten - roundStart.bytes,
+            flushes: state.store.flushCount - roundStart.flushes)
+        for place in due {
+            let label = marks[place].label
+            marks[place].outcome = label.isEmpty || label == checkpoint.label ? .kept(kept) : .taken(checkpoint)
+        }
+        try state.expire(now: now)
+    }
+}

@@ -1,0 +1,68 @@
+import Durability
+import Protocol
+import Store
+import Testing
+import Wire
+
+@testable import Simulation
+
+/// The keeper of an arbiter's store when the disk fails once, at any of its calls.
+@Suite struct KeeperTests {
+    private typealias Fault = FaultyDisk<SimulatedDisk>.Fault
+
+    private static let geometry = Geometry(pageBytes: 64, pageCount: 8, segmentBytes: 4096, reserveBytes: 0)
+
+    private static let rounds = 40
+
+    private static func time(_ counter: Int) -> GlobalTime { GlobalTime(epoch: 1, counter: UInt64(counter)) }
+
+    private func keeper(on host: HostDisk) throws -> Keeper<DiskAccess> {
+        var state = try DurableState(Store.create(
+            on: DiskAccess(host: host), cluster: 7, identity: 1, key: SipHash.Key(low: 1, high: 2), Self.geometry))
+        try state.setRetention(Retention(count: 1))
+        return Keeper(state, settleInterval: 2048)
+    }
+
+    private func note(_ change: (inout ArbiterFacts) -> Void, _ keeper: inout Keeper<DiskAccess>) {
+        for _ in 0..<3 {
+            do throws(StoreError) { return try keeper.note(change) } catch {}
+        }
+        Issue.record("a fact cannot be noted")
+    }
+
+    /// A round that failed anywhere, also behind its end, is durable after the next try; marks and facts too.
+    @Test(arguments: [Fault.writeError, .createError, .deleteError])
+    fileprivate func aRoundThatFailedIsPutAgain(fault: FaultyDisk<SimulatedDisk>.Fault) throws {
+        var struck = 0
+        for place in 0..<(fault == .writeError ? 80 : 8) {
+            let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+            var keeper = try keeper(on: host)
+            host.contents.await(fault, after: place)
+            var wasDurable: [GlobalTime] = []
+            for round in 1...Self.rounds {
+                let time = Self.time(round)
+                let label = round % 2 == 0 ? "r\(round)" : ""
+                let mark = round % 3 == 0 ? keeper.mark(label, notBefore: time, now: 0) : nil
+                for page in 0..<UInt32(3) {
+                    let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
+                    keeper.put(.init(number: (page + UInt32(round)) % 8, version: time, bytes: bytes))
+                }
+                if round % 5 == 0 { note({ $0.apply(.admitted(Station(1), incarnation: UInt32(round))) }, &keeper) }
+                keeper.end(at: time, now: UInt64(round))
+                while keeper.clean(budget: 512) {}
+                if keeper.isFailing { _ = keeper.retry() }
+                for case .durable(let time) in keeper.takeReports() { wasDurable.append(time) }
+                try #require(keeper.isDurable && !keeper.isFailing && keeper.state.time == time, "\(place), \(round)")
+                if let mark, case nil = keeper.outcome(of: mark) { Issue.record("\(place): no outcome of \(round)") }
+            }
+            #expect(wasDurable == (1...Self.rounds).map(Self.time))
+            if host.contents.hasStruck { struck += 1 }
+            host.contents.fault = nil
+            let facts = keeper.state.facts
+            let again = try DurableState(Store.open(DiskAccess(host: host)))
+            let (found, time, labels) = (again.facts, again.time, again.store.checkpoints.map(\.label))
+            #expect(found == facts && time == Self.time(Self.rounds) && labels.contains("r36"))
+        }
+        #expect(struck > 0)
+    }
+}
