@@ -1,16 +1,12 @@
 import Wire
 
-/// Reads what a node has written to its debug port (the format is told at the node's recorder).
+/// Reads what a node has written to its debug port (``TransactionRecord`` has the format).
 public struct NodeRecords: Sendable {
     /// In the node's order.
     public internal(set) var transactions: [Transaction] = []
     /// Bytes at the end of the file that are no whole record: the node died while it wrote them.
     public private(set) var tornBytes = 0
 
-    private static let mark: UInt64 = 0x54
-    private static let headBytes = 40
-    private static let readBytes = 20
-    private static let writeBytes = 12
     /// Longest life of a host in nanoseconds that is believed: some thirty years.
     private static let longestNanoseconds: UInt64 = 1_000_000_000_000_000_000
 
@@ -29,17 +25,17 @@ public struct NodeRecords: Sendable {
                 tornBytes = bytes.count - offset
                 return
             }
-            if record.number == 1, lastNumber > 0 {
+            if record.head.number == 1, lastNumber > 0 {
                 recording += 1
-            } else if record.number != lastNumber &+ 1, lastNumber > 0 {
+            } else if record.head.number != lastNumber &+ 1, lastNumber > 0 {
                 throw .record(node: node, offset: offset,
-                              "transaction \(record.number) comes after transaction \(lastNumber)")
+                              "transaction \(record.head.number) comes after transaction \(lastNumber)")
             }
-            lastNumber = record.number
+            lastNumber = record.head.number
             let series = recording == 1 ? "" : "\(recording)/"
             transactions.append(
-                record.transaction(name: "\(nodeName).\(series)\(record.number)", node: nodeName))
-            offset += record.byteCount
+                record.transaction(name: "\(nodeName).\(series)\(record.head.number)", node: nodeName))
+            offset += record.head.byteCount
         }
     }
 
@@ -47,22 +43,17 @@ public struct NodeRecords: Sendable {
     static func name(of node: Int, life: Int) -> String { life == 1 ? "n\(node)" : "n\(node)-\(life)" }
 
     private struct Record {
-        var number: UInt64
+        var head: TransactionRecord
         var outcome: Transaction.Outcome
-        var begin: UInt64
-        var end: UInt64
-        var isCut: Bool
-        var reads: [Read]
-        var writes: [Write]
-
-        var byteCount: Int { headBytes + reads.count * readBytes + writes.count * writeBytes }
+        var reads: [Read] = []
+        var writes: [Write] = []
 
         func transaction(name: String, node: String) -> Transaction {
-            var transaction = Transaction(name: name, node: node, begin: begin, end: end, outcome: outcome)
+            var transaction = Transaction(name: name, node: node, begin: head.begin, end: head.end, outcome: outcome)
             transaction.reads = reads
             transaction.writes = writes
-            transaction.hasUnlistedReads = isCut
-            transaction.hasUnlistedWrites = isCut
+            transaction.hasUnlistedReads = head.flags == 1
+            transaction.hasUnlistedWrites = head.flags == 1
             return transaction
         }
     }
@@ -77,37 +68,41 @@ public struct NodeRecords: Sendable {
         func wrong(_ reason: String) -> HistoryError { .record(node: node, offset: offset, reason) }
 
         let present = bytes.count - offset
-        guard number(0, 1) == mark else { throw wrong("it begins with \(number(0, 1)), not \(mark)") }
-        guard present >= headBytes else { return nil }
-        let reads = Int(number(2, 2))
-        let writes = Int(number(4, 2))
-        let flags = number(7, 1)
-        guard number(6, 1) == UInt64(node) else { throw wrong("it is of n\(number(6, 1))") }
-        guard flags <= 1, writes <= reads else { throw wrong("it has more writes than reads, or unknown flags") }
-        let time = GlobalTime(raw: number(16, 8))
-        let outcome: Transaction.Outcome
-        switch number(1, 1) {
-        case 1: outcome = .committed(time)
-        case 2: outcome = .aborted
-        default: throw wrong("there is no end \(number(1, 1)) of a transaction")
+        guard bytes[offset] == TransactionRecord.mark else {
+            throw wrong("it begins with \(bytes[offset]), not \(TransactionRecord.mark)")
         }
-        guard number(8, 8) > 0 else { throw wrong("its transaction has no number") }
-        let begin = number(24, 8)
-        let end = number(32, 8)
-        guard begin <= end, end < longestNanoseconds else { throw wrong("it lasts from \(begin) to \(end) ns") }
-        guard present >= headBytes + reads * readBytes + writes * writeBytes else { return nil }
-        var record = Record(
-            number: number(8, 8), outcome: outcome, begin: begin, end: end, isCut: flags == 1, reads: [], writes: [])
-        for place in 0..<reads {
-            let start = headBytes + place * readBytes
-            record.reads.append(
-                Read(key: UInt32(number(start, 4)), value: number(start + 12, 8),
-                     version: GlobalTime(raw: number(start + 4, 8))))
+        guard present >= TransactionRecord.headBytes else { return nil }
+        let head = TransactionRecord(number)
+        guard Int(head.node) == node else { throw wrong("it is of n\(head.node)") }
+        guard head.flags <= 1, head.writes <= head.reads else {
+            throw wrong("it has more writes than reads, or unknown flags")
         }
-        for place in 0..<writes {
-            let start = headBytes + reads * readBytes + place * writeBytes
-            record.writes.append(Write(key: UInt32(number(start, 4)), value: number(start + 4, 8)))
+        guard let outcome = outcome(of: head) else { throw wrong("there is no end \(head.outcome) of a transaction") }
+        guard head.number > 0 else { throw wrong("its transaction has no number") }
+        guard head.begin <= head.end, head.end < longestNanoseconds else {
+            throw wrong("it lasts from \(head.begin) to \(head.end) ns")
+        }
+        guard present >= head.byteCount else { return nil }
+        var record = Record(head: head, outcome: outcome)
+        var place = TransactionRecord.headBytes
+        for _ in 0..<head.reads {
+            let read = TransactionRead { number(place + $0, $1) }
+            record.reads.append(Read(key: read.page, value: read.digest, version: read.version))
+            place += TransactionRead.byteCount
+        }
+        for _ in 0..<head.writes {
+            let write = TransactionWrite { number(place + $0, $1) }
+            record.writes.append(Write(key: write.page, value: write.digest))
+            place += TransactionWrite.byteCount
         }
         return record
+    }
+
+    private static func outcome(of head: TransactionRecord) -> Transaction.Outcome? {
+        switch head.outcome {
+        case TransactionRecord.committed: .committed(head.time)
+        case TransactionRecord.aborted: .aborted
+        default: nil
+        }
     }
 }

@@ -5,31 +5,13 @@ import Wire
 
 /// Records what every transaction of this node has read and written, for a checker outside.
 ///
-/// A page is a key, a digest of its content the value, the commit time that made it the version. What a transaction
-/// touched is collected at the one moment at which it must be consistent: when it wants to commit, gives up, or is
-/// doomed. Records go to the debug port, one a transaction, little-endian:
-///
-/// | offset | bytes | field |
-/// |---|---|---|
-/// | 0 | 1 | 0x54 |
-/// | 1 | 1 | 1 committed, 2 aborted |
-/// | 2 | 2 | reads |
-/// | 4 | 2 | writes |
-/// | 6 | 1 | the node's number |
-/// | 7 | 1 | 1 when more was touched than is listed |
-/// | 8 | 8 | number of the transaction on this node, since recording began |
-/// | 16 | 8 | applied time at its end, its own time when it committed |
-/// | 24 | 8, 8 | begin and end, nanoseconds of the host's clock (late by the command's way to this node) |
-/// | 40 | 20 each | reads: page 4, version 8, digest 8; pages that were only written are among them |
-/// | | 12 each | writes: page 4, digest 8 |
+/// What a transaction touched is collected at the one moment at which it must be consistent: when it wants to commit,
+/// gives up, or is doomed. Records go to the debug port, one a transaction (``TransactionRecord`` has the format).
 struct HistoryRecorder {
-    private struct Read { var page: UInt32, version: UInt64, digest: UInt64 }
-    private struct Written { var page: UInt32, digest: UInt64 }
-
     /// Version of each page that is here.
-    private var versions: [UInt64]
-    private var reads: [Read]
-    private var writes: [Written]
+    private var versions: [GlobalTime]
+    private var reads: [TransactionRead]
+    private var writes: [TransactionWrite]
     private var readCount = 0
     private var writeCount = 0
     private var isCollected = false
@@ -46,9 +28,10 @@ struct HistoryRecorder {
     /// - Parameter hostClock: the host's clock, nanoseconds, when it sent the command to record.
     init(station: Station, pageCount: Int, hostClock: UInt64, now: UInt64) {
         self.station = station
-        versions = [UInt64](repeating: 0, count: pageCount)
-        reads = [Read](repeating: Read(page: 0, version: 0, digest: 0), count: Self.limit)
-        writes = [Written](repeating: Written(page: 0, digest: 0), count: Self.limit)
+        versions = [GlobalTime](repeating: .zero, count: pageCount)
+        let nothing = TransactionRead(page: 0, version: .zero, digest: 0)
+        reads = [TransactionRead](repeating: nothing, count: Self.limit)
+        writes = [TransactionWrite](repeating: TransactionWrite(page: 0, digest: 0), count: Self.limit)
         offset = hostClock &- now
     }
 
@@ -57,7 +40,7 @@ struct HistoryRecorder {
     mutating func adjust(hostClock: UInt64, now: UInt64) { offset = max(offset, hostClock &- now) }
 
     /// The copy of a page that is here was made by the commit at `version`.
-    mutating func note(_ page: PageNumber, _ version: GlobalTime) { versions[Int(page.index)] = version.raw }
+    mutating func note(_ page: PageNumber, _ version: GlobalTime) { versions[Int(page.index)] = version }
 
     mutating func beginTransaction(now: UInt64) {
         begin = now
@@ -76,39 +59,31 @@ struct HistoryRecorder {
                 isCut = true
                 return
             }
-            reads[readCount] = Read(page: UInt32(page), version: versions[page], digest: Self.digest(committed))
+            reads[readCount] = TransactionRead(
+                page: UInt32(page), version: versions[page], digest: Self.digest(committed))
             readCount += 1
             guard let written else { return }
-            writes[writeCount] = Written(page: UInt32(page), digest: Self.digest(written))
+            writes[writeCount] = TransactionWrite(page: UInt32(page), digest: Self.digest(written))
             writeCount += 1
         }
     }
 
     /// The transaction committed: the pages it wrote have a new version.
     mutating func committed(_ time: GlobalTime, now: UInt64) {
-        for place in 0..<writeCount { versions[Int(writes[place].page)] = time.raw }
-        emit(1, time, now)
+        for place in 0..<writeCount { versions[Int(writes[place].page)] = time }
+        emit(TransactionRecord.committed, time, now)
     }
 
-    mutating func aborted(applied: GlobalTime, now: UInt64) { emit(2, applied, now) }
+    mutating func aborted(applied: GlobalTime, now: UInt64) { emit(TransactionRecord.aborted, applied, now) }
 
-    private mutating func emit(_ kind: UInt64, _ time: GlobalTime, _ now: UInt64) {
+    private mutating func emit(_ outcome: UInt8, _ time: GlobalTime, _ now: UInt64) {
         number += 1
-        Machine.write(debug: 0x54 | kind << 8 | UInt64(readCount) << 16 | UInt64(writeCount) << 32
-            | UInt64(station.number) << 48 | (isCut ? 1 : 0) << 56, count: 8)
-        Machine.write(debug: number, count: 8)
-        Machine.write(debug: time.raw, count: 8)
-        Machine.write(debug: begin &+ offset, count: 8)
-        Machine.write(debug: now &+ offset, count: 8)
-        for place in 0..<readCount {
-            Machine.write(debug: UInt64(reads[place].page), count: 4)
-            Machine.write(debug: reads[place].version, count: 8)
-            Machine.write(debug: reads[place].digest, count: 8)
-        }
-        for place in 0..<writeCount {
-            Machine.write(debug: UInt64(writes[place].page), count: 4)
-            Machine.write(debug: writes[place].digest, count: 8)
-        }
+        let head = TransactionRecord(
+            outcome: outcome, reads: UInt16(readCount), writes: UInt16(writeCount), node: station.number,
+            flags: isCut ? 1 : 0, number: number, time: time, begin: begin &+ offset, end: now &+ offset)
+        head.emit { Machine.write(debug: $0, count: $1) }
+        for place in 0..<readCount { reads[place].emit { Machine.write(debug: $0, count: $1) } }
+        for place in 0..<writeCount { writes[place].emit { Machine.write(debug: $0, count: $1) } }
     }
 
     /// A digest of a page's content: not secret, only unlikely to be equal for different contents.
