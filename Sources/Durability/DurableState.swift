@@ -15,7 +15,9 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
 
     /// - Throws: `.foreign` for a store that no arbiter wrote.
     public init(_ store: consuming Store<Medium>) throws(StoreError) {
-        guard let facts = ArbiterFacts({ store.register($0) }) else { throw .foreign }
+        guard let facts = ArbiterFacts({ store.register($0) }),
+            facts.chain[0].epoch >= store.checkpoints.last?.time.epoch ?? 0
+        else { throw .foreign }
         self.facts = facts
         self.store = store
     }
@@ -100,13 +102,10 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
     public mutating func fork(
         at time: GlobalTime, into target: consuming Medium, cluster: UInt64, identity: UInt64
     ) throws(StoreError) -> DurableState {
-        var fork = try DurableState(store.fork(at: time, into: target, cluster: cluster, identity: identity))
-        let facts = facts
-        try fork.note {
-            $0 = facts
-            $0.goBack(to: time)
-        }
-        try fork.settle()
-        return fork
+        var facts = facts
+        facts.goBack(to: time)
+        return try DurableState(store.fork(
+            at: time, into: target, cluster: cluster, identity: identity,
+            registers: facts.registers(unlike: ArbiterFacts())))
     }
 }

@@ -88,9 +88,9 @@ extension Nucleus {
     private func powerOff(_ command: Wire.Command) -> Never {
         core.idle(now: Machine.nanoseconds(), &world)
         let last = core.applied
-        core.askToSave(last, &world)
+        core.awaitSaved(last, &world)
         let end = Machine.nanoseconds() + 2_000_000_000
-        wait { core.isSaved(last) || Machine.nanoseconds() >= end }
+        wait { core.awaited == nil || Machine.nanoseconds() >= end }
         core.reply(command.identifier, .done, time: core.applied, &world)
         Machine.write(serial: "OFF the host asked this node to leave\n")
         Machine.die()
@@ -98,13 +98,14 @@ extension Nucleus {
 
     /// Runs the next step of the current job, or sleeps until there may be one.
     private func runNextStep() {
+        guard core.awaited == nil else { return waitUntilSaved() }
         switch run(.step) {
         case .committed(let time):
             attempt = 0
             stepCommits += 1
             isStrict = false
             if outcome == .wait { sleepUntilChange() }
-            if outcome == .durably { waitUntilSaved(time) }
+            if outcome == .durably { core.awaitSaved(time, &world) }
         case .undone:
             switch outcome {
             case .failed(let reason):
@@ -125,12 +126,10 @@ extension Nucleus {
         isStrict = core.isStrict
     }
 
-    /// Until the commit cannot be undone any more, or was: then the shared memory says what is next.
-    private func waitUntilSaved(_ time: GlobalTime) {
-        let epoch = core.epoch
-        core.askToSave(time, &world)
+    /// Until the last commit cannot be undone any more, or was: then the shared memory says what is next.
+    private func waitUntilSaved() {
         core.idle(now: Machine.nanoseconds(), &world)
-        wait { core.isSaved(time) || core.epoch != epoch || core.phase != .member }
+        wait { core.awaited == nil || hasOtherWork }
     }
 
     private func endPart() {
@@ -143,9 +142,12 @@ extension Nucleus {
     private func sleepUntilChange() {
         world.memory.watch()
         core.idle(now: Machine.nanoseconds(), &world)
-        wait {
-            world.memory.hasChanged || world.commands.count > 0 || core.phase != .member
-                || core.epoch != registeredEpoch || core.endpoint.incarnation != registeredIncarnation
-        }
+        wait { world.memory.hasChanged || hasOtherWork }
+    }
+
+    /// The host asks for something, or history has.
+    private var hasOtherWork: Bool {
+        world.commands.count > 0 || core.phase != .member || core.epoch != registeredEpoch
+            || core.endpoint.incarnation != registeredIncarnation
     }
 }

@@ -48,6 +48,12 @@ public struct StoreDirectory: Disk, ~Copyable {
             throw Failure(
                 .unavailable, "the store in \(path) is in use", advice: "stop the process that uses it", at: path)
         }
+        if purpose != .reading, !isVolatile {
+            do throws(DiskError) { try Self.readFromDisk(directory) } catch {
+                close(directory)
+                throw Failure(StoreError.disk(error, .superblock(0)), store: path)
+            }
+        }
         self.path = path
         self.directory = directory
         isReadOnly = purpose == .reading
@@ -70,6 +76,19 @@ public struct StoreDirectory: Disk, ~Copyable {
         }
     }
 
+    /// What is read from now on is what the disk has. After a flush that failed the system may still show what it could
+    /// not write, to the next process too; built on that, a state would be called saved that a power cut takes away.
+    private static func readFromDisk(_ directory: Int32) throws(DiskError) {
+        for file in try files(in: directory) {
+            let descriptor = openat(directory, file.description, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+            guard descriptor >= 0 else { throw error() }
+            defer { close(descriptor) }
+            guard fdatasync(descriptor) == 0 else { throw error() }
+            let code = posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED)
+            guard code == 0 else { throw .failed(code) }
+        }
+    }
+
     // MARK: Files
 
     private mutating func descriptor(_ file: DiskFile) throws(DiskError) -> Int32 {
@@ -85,11 +104,13 @@ public struct StoreDirectory: Disk, ~Copyable {
         return descriptor
     }
 
-    public mutating func files() throws(DiskError) -> [DiskFile] {
+    public mutating func files() throws(DiskError) -> [DiskFile] { try Self.files(in: directory) }
+
+    private static func files(in directory: Int32) throws(DiskError) -> [DiskFile] {
         let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy >= 0 else { throw Self.error() }
+        guard copy >= 0 else { throw error() }
         guard let stream = fdopendir(copy) else {
-            let error = Self.error()
+            let error = error()
             close(copy)
             throw error
         }
@@ -104,7 +125,7 @@ public struct StoreDirectory: Disk, ~Copyable {
             }
             if let file = DiskFile(name) { files.append(file) }
         }
-        guard errno == 0 else { throw Self.error() }
+        guard errno == 0 else { throw error() }
         return files
     }
 

@@ -52,13 +52,16 @@ public enum StoreFolder {
     }
 
     private static func makeOne(_ path: String) throws(Failure) -> Bool {
-        if mkdir(path, 0o700) == 0 { return true }
+        if mkdir(path, 0o700) == 0 {
+            // A store is as lasting as its name.
+            StoreMoves.flushNames(beside: path)
+            return true
+        }
         if errno == EEXIST { return false }
         let parent = RunDirectory.parent(of: path)
         guard errno == ENOENT, parent != path else { throw unusable(path, "made") }
         _ = try makeOne(parent)
-        guard mkdir(path, 0o700) == 0 else { throw unusable(path, "made") }
-        return true
+        return try makeOne(path)
     }
 
     private static func unusable(_ path: String, _ what: String) -> Failure {

@@ -92,6 +92,7 @@ extension NodeCore {
     mutating func save<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
         guard time > saved else { return }
         saved = time
+        if let awaited, awaited <= time { self.awaited = nil }
         preImages.remove(where: { $0.version <= time }) { world.discard($0.handle) }
     }
 

@@ -165,12 +165,11 @@ extension NodeCore {
 
     // MARK: Durable commits
 
-    /// Whether everything up to this time is saved, never to be undone.
-    public func isSaved(_ time: GlobalTime) -> Bool { saved >= time }
-
-    /// Somebody waits until this time is saved: the arbiter should not rest before it is.
-    public mutating func askToSave<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
-        if saved < time { send(SaveRequest(time: time), to: .arbiter, &world) }
+    /// A commit of this node is waited for until it is saved (`awaited`), and the arbiter should not rest before.
+    public mutating func awaitSaved<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
+        guard saved < time else { return }
+        awaited = time
+        send(SaveRequest(time: time), to: .arbiter, &world)
     }
 
     // MARK: Strict reads

@@ -100,6 +100,7 @@ extension NodeCore {
         cancelFetches(&world)
         laterRequests.removeAll(keepingCapacity: true)
         countUndone(after: cutoff)
+        if let awaited, awaited > cutoff { self.awaited = nil }
         dropPages(after: cutoff, &world)
         preImages.remove(where: { $0.version > cutoff }) { world.discard($0.handle) }
         log.removeAll(after: cutoff)

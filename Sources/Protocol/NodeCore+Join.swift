@@ -80,6 +80,7 @@ extension NodeCore {
         isReady = false
         endpoint.restart(incarnation: 0)
         world.rollback(to: saved)
+        awaited = nil
         applied = .zero
         pledged = .zero
         frozenFor = epoch

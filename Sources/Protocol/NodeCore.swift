@@ -49,6 +49,9 @@ public struct NodeCore: ~Copyable, Sendable {
     var join = Join()
     var gap = CatchUp()
     var strict = Strict()
+    /// A commit of which it is open whether it will be saved or undone; nil when it is neither any more, or none is
+    /// waited for. An epoch that leaves it alone decides nothing: a later one may still undo it.
+    public internal(set) var awaited: GlobalTime?
     var nonce: UInt64
     var heartbeatAt: UInt64 = 0
     var reportAt: UInt64 = 0

@@ -3,14 +3,16 @@ import Wire
 extension Store where Medium: ~Copyable {
     /// Makes another store out of the state at the time of a checkpoint, for a cluster of its own. The segments are
     /// shared, and neither store ever writes to them again: it costs as many names as there are segments. The fork
-    /// begins without registers; its checkpoints are those up to that one.
+    /// begins with other registers; its checkpoints are those up to that one.
     ///
     /// - Parameters:
     ///   - time: Of a checkpoint; the newest when none is named.
     ///   - target: Where nothing of a store is.
     ///   - identity: Random; no other store has it.
+    ///   - registers: What the fork begins with. It is never there without them.
     public mutating func fork(
-        at time: GlobalTime? = nil, into target: consuming Medium, cluster: UInt64, identity: UInt64
+        at time: GlobalTime? = nil, into target: consuming Medium, cluster: UInt64, identity: UInt64,
+        registers: [(key: UInt64, value: [UInt8])] = []
     ) throws(StoreError) -> Store {
         guard let time = time ?? state.newest?.time, state.place(of: time) != nil else { throw .noCheckpoint }
         precondition(identity != superblock.identity, "a fork is another store")
@@ -31,6 +33,7 @@ extension Store where Medium: ~Copyable {
         fork.log.flushedSequence = log.position.sequence
         try fork.beginSegment()
         try fork.append(.rewind, time: time, WordWriter())
+        if !registers.isEmpty { try fork.set(registers) }
         try fork.flushLog()
         // The visible step: without a superblock nothing of this is a store.
         fork.superblock.floor = fork.log.position

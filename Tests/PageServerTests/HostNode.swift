@@ -30,8 +30,6 @@ final class HostNode: @unchecked Sendable {
     private var afterCommit: StepOutcome = .again
     private var attempt: UInt64 = 0
     private var isWaiting = false
-    /// The last step wants this commit to be saved before the next one runs, in this epoch.
-    private var durable: (time: GlobalTime, epoch: UInt32)?
     private var changesSeen = -1
 
     init(_ number: UInt8, _ settings: NodeSettings, in directory: RunDirectory) throws {
@@ -92,9 +90,7 @@ final class HostNode: @unchecked Sendable {
     private func nextWork() -> Work? {
         if !core.isReady { return .enter }
         if let command = world.commands.first { return .command(command.head, command.payload) }
-        if let durable, !core.isSaved(durable.time), core.epoch == durable.epoch { return nil }
-        durable = nil
-        return isWaiting && changesSeen == world.changes ? nil : .step
+        return core.awaited != nil || isWaiting && changesSeen == world.changes ? nil : .step
     }
 
     private func arePagesHere() -> Bool {
@@ -194,9 +190,7 @@ final class HostNode: @unchecked Sendable {
         case .step:
             attempt = 0
             isWaiting = afterCommit == .wait
-            guard afterCommit == .durably else { return }
-            durable = (time, core.epoch)
-            core.askToSave(time, &world)
+            if afterCommit == .durably { core.awaitSaved(time, &world) }
         }
     }
 }
