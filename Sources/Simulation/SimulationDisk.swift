@@ -47,6 +47,7 @@ extension Simulation {
         let wasStalled = arbiter.store.isStalled
         if wasStalled { disturb() }
         arbiter.store.retry()
+        if !arbiter.store.keeper.isFailing { examineDisk() }
         if wasStalled, !arbiter.store.isStalled, arbiter.isAlive, !arbiter.store.isDead { resumeArbiter() }
     }
 
