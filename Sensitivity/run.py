@@ -104,15 +104,16 @@ def row(bug, catch, tried, seconds):
             f"{short(verdict, 80)}")
 
 
-def note_seeds(results):
-    """Writes the seeds into the lists."""
+def note_seed(bug, catch, *_):
+    """Writes the seed into the bug's list."""
+    if not catch:
+        return
     for path in plant.LISTS.glob("*.bugs"):
         text = path.read_text()
-        for bug, catch, _, _ in results:
-            if catch:
-                text = re.sub(rf"^(# {re.escape(bug.name)}: .*\n)(?:seed \d+\n)?", rf"\g<1>seed {catch.seed}\n", text,
-                              flags=re.M)
-        path.write_text(text)
+        noted = re.sub(rf"^(# {re.escape(bug.name)}: .*\n)(?:seed \d+\n)?", rf"\g<1>seed {catch.seed}\n", text,
+                       flags=re.M)
+        if noted != text:
+            path.write_text(noted)
 
 
 def main(words):
@@ -139,9 +140,9 @@ def main(words):
                 del waiting[min(waiting)]
                 results.append(result)
                 print(row(*result), flush=True)
+                if is_noting:
+                    note_seed(*result)
         fault = clean.result() if clean else None
-    if is_noting:
-        note_seeds(results)
     if names and len(results) == 1 and results[0][1]:
         catch = results[0][1]
         print(f"{catch.check}: {catch.text}\n"

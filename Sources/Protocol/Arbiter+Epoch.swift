@@ -224,7 +224,7 @@ extension Arbiter {
 
     /// Announces the newest epoch with its chain.
     mutating func sendOpen<World: ArbiterWorld & ~Copyable>(to target: Station, _ world: inout World) {
-        let count = min(chain.count, Limits.maximumChain)
+        let count = min(chain.count, chainLimit)
         let message = Open(saved: saved, grantee: grantee, granteeIncarnation: granteeIncarnation,
                            count: UInt16(count))
         let header = endpoint.nextHeader(.open, to: target, payloadBytes: message.byteCount, epoch: epoch,

@@ -8,6 +8,8 @@ public struct Arbiter: Sendable {
     public let tuning: Tuning
     public internal(set) var endpoint: Endpoint
 
+    /// Epochs that an Open frame names.
+    let chainLimit: Int
     /// Newest first.
     public internal(set) var chain: [EpochRecord]
     public internal(set) var applied: GlobalTime
@@ -82,9 +84,11 @@ public struct Arbiter: Sendable {
     static let laterLimit = 64
 
     public init(cluster: UInt64, key: SipHash.Key, build: BuildIdentifier, state: ArbiterState, nonce: UInt64,
-                logEntries: Int = 16384, logWords: Int = 1 << 18, tuning: Tuning = Tuning()) {
+                logEntries: Int = 16384, logWords: Int = 1 << 18, chainLimit: Int = Limits.maximumChain,
+                tuning: Tuning = Tuning()) {
         self.build = build
         self.tuning = tuning
+        self.chainLimit = chainLimit
         endpoint = Endpoint(cluster: cluster, key: key, station: .arbiter, incarnation: state.incarnation + 1)
         chain = state.chain
         applied = state.saved

@@ -10,6 +10,12 @@ extension NodeCore {
     /// The commit that made the copy that is here, or the newest known one.
     public func version(of page: PageNumber) -> GlobalTime { pages[Int(page.index)].version }
 
+    /// Whether this node can produce exactly this version, from its copy or from what it has kept [P4, P11].
+    public func holds(_ page: PageNumber, _ version: GlobalTime) -> Bool {
+        let record = pages[Int(page.index)]
+        return record.isPresent && record.version == version || preImages.find(page, version) != nil
+    }
+
     /// Whether the copy may be dropped: another station can produce it. What is owned here and not saved stays, and so
     /// does what the arbiter was told at a poll that it is here [P4].
     public func canEvict(_ page: PageNumber) -> Bool {
@@ -141,6 +147,7 @@ extension NodeCore {
         world.install(handle, as: fetches[slot].page)
         world.record(.installed(fetches[slot].page, fetches[slot].version))
         counters.pagesFetched += 1
+        if fetches[slot].isDemand { prolongHold(now) }
         fetches[slot] = Fetch()
     }
 

@@ -32,6 +32,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     var now: UInt64 = 0
     private var random: Generator
     private var jobs: [Job] = []
+    /// The process is killed just before or after the next fact of this kind is durable.
+    var ambush: Ambush?
     /// Times that the store's thread has made durable, and the arbiter is still to hear of.
     private var durable: [GlobalTime] = []
     /// Marks whose outcome is not known.
@@ -42,6 +44,19 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     /// What the store says for certain; and perhaps this.
     private(set) var noted: ArbiterFacts
     private(set) var attempted: ArbiterFacts?
+
+    struct Ambush {
+        enum Moment { case opening, death }
+        var moment: Moment
+        var isBefore: Bool
+
+        func isMet(by fact: ArbiterFact) -> Bool {
+            switch (moment, fact) {
+            case (.opening, .opened), (.death, .polled), (.death, .died): true
+            default: false
+            }
+        }
+    }
 
     /// What the store's thread is to do.
     private enum Job {
@@ -128,9 +143,12 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     }
 
     mutating func persist(_ fact: ArbiterFact) {
+        let isLast = ambush?.isMet(by: fact) == true
+        if isLast, ambush?.isBefore == true { host.killProcess() }
         guard !isDead else { return }
         jobs.append(.note(fact))
         workAll()
+        if isLast { host.killProcess() }
     }
 
     // MARK: The store's thread

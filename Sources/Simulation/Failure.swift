@@ -14,6 +14,8 @@ public enum Check: String, Sendable, CaseIterable {
     case epoch
     /// No epoch opens where nothing can be missing, and none undoes what nobody had to lose.
     case needless
+    /// Who has answered a poll stands still, and keeps what it has named.
+    case promise
     /// The arbiter's image is the state at the saved time.
     case saved
     /// Only what is saved leaves the cluster.

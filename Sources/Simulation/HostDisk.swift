@@ -48,6 +48,9 @@ final class HostDisk {
         contents = FaultyDisk(cut)
     }
 
+    /// The process that uses it is killed.
+    func killProcess() { isProcessDead = true }
+
     func chance(_ perMille: Int) -> Bool { random.chance(perMille) }
     func between(_ low: UInt64, _ high: UInt64) -> UInt64 { random.between(low, high) }
 

@@ -38,6 +38,9 @@ enum Fault {
     /// The arbiter comes back into the lull.
     case endOfAbsence
     case endOfLull
+    /// One node is dead, which nobody tells the arbiter; nothing else fails.
+    case vigil
+    case endOfVigil
     /// Faults stop: the network heals, everyone who is down is started.
     case calm
     /// Programs stop; everything settles.
@@ -76,6 +79,7 @@ struct Scenario {
         var preImages = 4096
         var arbiterLogEntries = 4096
         var arbiterLogWords = 1 << 16
+        var chain = Limits.maximumChain
     }
 
     static let second: UInt64 = 1_000_000_000
@@ -84,6 +88,13 @@ struct Scenario {
     static let recovery = 12 * second
     /// This long after the calm nothing can be lost any more, so no epoch may begin.
     static let needlessEpoch = 3 * second
+    /// The token may not change hands so often in so short a time without a commit.
+    static let grantsInVain = 24
+    static let vainTime = 100 * millisecond
+    /// An arbiter that slept longer than this begins its patience anew.
+    static let longNap = 600 * millisecond
+    /// Silent nodes are waited for at least this long.
+    static let patience = 1500 * millisecond
     /// After the programs have stopped, all must have settled within this.
     static let settling = 4 * second
 
@@ -135,13 +146,15 @@ struct Scenario {
     /// of pages takes ten times as long.)
     var slowness: UInt64 { 100 * latency.high }
 
-    /// How much longer it may take until all is saved: the last step may have read and written hundreds of pages.
-    var settlingSlowness: UInt64 { 10 * slowness }
+    /// A step that reads hundreds of pages one by one.
+    private var longestStep: UInt64 { UInt64(layout.bulk) * 2 * latency.high }
 
-    /// How much longer it may take until everyone has committed again. A transaction over hundreds of pages takes
-    /// longer over a long way than anybody may keep the token (`Tuning.urgentHold`), so it is tried until it happens to
-    /// be undisturbed: 14 times in seed 664940568.
-    var recoverySlowness: UInt64 { (layout.bulk > 0 ? 100 : 10) * slowness }
+    /// How much longer it may take until all is saved: the last step may have read and written hundreds of pages.
+    var settlingSlowness: UInt64 { 10 * slowness + longestStep }
+
+    /// How much longer it may take until everyone has committed again. A transaction over hundreds of pages takes long
+    /// over a long way, and so do those of the others, which it waits for.
+    var recoverySlowness: UInt64 { (layout.bulk > 0 ? 100 : 10) * slowness + 4 * UInt64(nodes) * longestStep }
 
     private mutating func shrinkMemory(_ random: inout Generator) {
         guard random.chance(500) else { return }

@@ -1,58 +1,90 @@
 import Wire
 
-/// An act that waits for the moment when it hurts most. Chance finds these moments too, but once in thousands of seeds.
-enum Spite: Equatable, CaseIterable {
-    /// The arbiter dies when it has admitted a node, and the node hears of it late: it lives on, taken for dead.
-    case lateAccept
-    /// A node dies as it gets the token, and is back at once.
-    case crashGrantee
-    /// A node dies when another has got a page from it that is not saved.
-    case crashServer
-    /// A commit reaches one other station, and its committer dies.
-    case lonelyCommit
-    /// Who has just come in hears again what its station was told in earlier lives.
-    case oldFrames
-    /// While nodes stand still for a poll, and shortly after it, they drop every copy that they may.
-    case evictPledged
-    /// The token's grant is lost at first, and comes again and again later.
-    case lateGrant
-}
-
 extension Scenario {
     /// Arms a few acts at random times.
     mutating func addSpite(_ random: inout Generator, _ trouble: Trouble) {
-        guard random.chance(600) else { return }
-        let acts = Spite.allCases.filter { act in
-            switch act {
-            case .lateAccept: trouble.contains(.arbiterKills)
-            case .crashGrantee, .crashServer, .lonelyCommit: trouble.contains(.crashes)
-            case .lateGrant: trouble.contains(.loss)
-            case .oldFrames: trouble.contains(.hostility)
-            case .evictPledged: trouble.contains(.eviction)
-            }
-        }
+        if random.chance(120) { return addPressure(&random, trouble) }
+        guard random.chance(700) else { return }
+        let acts = Spite.allCases.filter { $0.isPossible(trouble, nodes: nodes) }
         guard !acts.isEmpty else { return }
         let favourite = acts[random.below(acts.count)]
-        for _ in 0...random.below(8) {
-            let act = random.chance(500) ? favourite : acts[random.below(acts.count)]
-            let time = random.between(0, calm)
+        for _ in 0...(2 + random.below(10)) {
+            let act = random.chance(700) ? favourite : acts[random.below(acts.count)]
+            // Now and then before anything was saved.
+            let time = random.chance(100) ? random.between(0, 10 * Self.millisecond) : random.between(0, calm)
             script.append((time, .arm(act)))
             if act.isDisaster { isPeaceful = false }
-            // Nobody is admitted late unless somebody comes.
-            if act == .lateAccept || act == .oldFrames, trouble.contains(.crashes) {
-                isPeaceful = false
-                let node = random.below(nodes)
-                script.append((time + 1, .crash(node)))
-                script.append((time + random.between(1, 60) * Self.millisecond, .boot(node)))
-            }
+            prepare(&random, for: act, at: time, trouble)
         }
+        if random.chance(200) { memory.preImages = 2 << random.below(6) }
         script.sort { $0.time < $1.time }
+    }
+
+    /// What an act needs so that its moment comes.
+    private mutating func prepare(_ random: inout Generator, for act: Spite, at time: UInt64, _ trouble: Trouble) {
+        if act.needsDeath, trouble.contains(.crashes) { addDeath(&random, at: time) }
+        switch act {
+        case .slowStrict: strictPerMille = 300
+        case .mutedRecords: think = (0, 100_000)
+        case .lostRecord where layout.bulk == 0: layout.bulk = 321 + random.below(200)
+        case .lostAccept: postponeCalm(until: time + 3 * Self.second)
+        case .lostHolder:
+            // Now and then so long that an Open frame does not name all the epochs.
+            if random.chance(300) { memory.chain = 2 }
+            postponeCalm(until: time + UInt64(roundsAlone) * Self.roundAlone + Self.second)
+        default: break
+        }
+    }
+
+    /// How many epochs open while a node is alone, at least, and how long each takes.
+    var roundsAlone: Int { memory.chain == 2 ? 4 : 1 }
+    static let roundAlone = 2200 * millisecond
+
+    private mutating func postponeCalm(until time: UInt64) {
+        guard time > calm else { return }
+        calm = time
+        script.removeAll { $0.fault.isCalm }
+        script.append((calm, .calm))
+    }
+
+    /// Nothing fails, but there is little memory, or the way is long, and everyone wants the same.
+    private mutating func addPressure(_ random: inout Generator, _ trouble: Trouble) {
+        script.removeAll { $0.fault.isDisaster || $0.fault.kind == .crashes }
+        suddenDeathPerMille = 0
+        isPeaceful = true
+        think = (0, random.between(10_000, 500_000))
+        if random.chance(700) {
+            memory.preImages = 2 << random.below(3)
+            memory.logEntries = 128
+            memory.logWords = 2048
+        }
+        if trouble.contains(.distance), random.chance(400) {
+            let way = random.between(5, 100) * Self.millisecond
+            latency = (way, way + random.between(0, way / 4))
+            if random.chance(200) { layout.bulk = 321 + random.below(400) }
+        }
+    }
+
+    /// A node dies, is back soon, and perhaps its machine is known to be dead.
+    private mutating func addDeath(_ random: inout Generator, at time: UInt64) {
+        isPeaceful = false
+        let node = random.below(nodes)
+        script.append((time + 1, .crash(node)))
+        if random.chance(500) { script.append((time + random.between(1, 5 * Self.millisecond), .report(node))) }
+        script.append((time + random.between(1, 60) * Self.millisecond, .boot(node)))
     }
 
     /// Programs stop for a while before the calm.
     mutating func addLull(_ random: inout Generator, _ trouble: Trouble) {
         if random.chance(500) { strictPerMille = random.below(300) }
-        guard random.chance(400), let place = script.firstIndex(where: { $0.fault.isCalm }) else { return }
+        guard let place = script.firstIndex(where: { $0.fault.isCalm }) else { return }
+        guard random.chance(400) else {
+            if nodes > 1, trouble.contains(.crashes), random.chance(200) {
+                isPeaceful = false
+                script[place].fault = .vigil
+            }
+            return
+        }
         let withoutArbiter = trouble.contains(.arbiterKills) && random.chance(500)
         // An arbiter that was killed while it admitted somebody opens an epoch when it is back.
         if withoutArbiter { isPeaceful = false }
@@ -89,16 +121,6 @@ extension Scenario {
     }
 }
 
-extension Spite {
-    /// Whether an epoch may be its consequence.
-    var isDisaster: Bool {
-        switch self {
-        case .lateAccept, .crashGrantee, .crashServer, .lonelyCommit: true
-        case .oldFrames, .evictPledged, .lateGrant: false
-        }
-    }
-}
-
 extension Fault {
     /// What does not happen in quiet times.
     var isDisaster: Bool {
@@ -106,7 +128,15 @@ extension Fault {
         case .crash, .pause, .pauseArbiter, .cut, .killArbiter, .fillDisk, .failDisk, .interrupt, .cutPower, .goBack:
             true
         case .boot, .report, .heal, .startArbiter, .resume, .resumeArbiter, .arm, .lull, .endOfAbsence, .endOfLull,
-            .emptyDisk, .startHost, .keep, .examineDisk, .calm, .rest, .end: false
+            .emptyDisk, .startHost, .keep, .examineDisk, .vigil, .endOfVigil, .calm, .rest, .end: false
+        }
+    }
+
+    /// What does not happen while a dead node is kept dead.
+    var isForVigil: Bool {
+        switch self {
+        case .boot, .report, .lull, .vigil, .arm: true
+        default: isDisaster
         }
     }
 
@@ -115,7 +145,13 @@ extension Fault {
         isLull || isDisaster
     }
 
-    var isLull: Bool { if case .lull = self { true } else { false } }
+    /// Takes the place of the calm, which follows it.
+    var isLull: Bool {
+        switch self {
+        case .lull, .vigil: true
+        default: false
+        }
+    }
 
     var isCalm: Bool { if case .calm = self { true } else { false } }
 
@@ -127,10 +163,11 @@ extension Fault {
         case .cut, .heal: .partitions
         case .killArbiter, .startArbiter: .arbiterKills
         case .arm: .spite
-        case .lull: .lulls
+        case .lull, .vigil: .lulls
         case .fillDisk, .emptyDisk, .failDisk, .interrupt, .cutPower, .keep, .examineDisk: .disks
         case .goBack: .restores
-        case .boot, .resume, .resumeArbiter, .startHost, .endOfAbsence, .endOfLull, .calm, .rest, .end: nil
+        case .boot, .resume, .resumeArbiter, .startHost, .endOfAbsence, .endOfLull, .endOfVigil,
+            .calm, .rest, .end: nil
         }
     }
 }

@@ -53,7 +53,7 @@ final class SimulatedArbiter {
         Arbiter(
             cluster: Simulation.cluster, key: Simulation.key, build: Simulation.build,
             state: store.keeper.state.arbiter, nonce: nonce, logEntries: memory.arbiterLogEntries,
-            logWords: memory.arbiterLogWords)
+            logWords: memory.arbiterLogWords, chainLimit: memory.chain)
     }
 
     private static func makeStore(

@@ -36,6 +36,8 @@ final class SimulatedNode {
     private var reached = GlobalTime.zero
     /// How far it had come when it was admitted: its records begin there.
     private(set) var knowsFrom = GlobalTime.zero
+    /// Until when it only reads, and strictly.
+    var readsUntil: UInt64 = 0
     /// Until when it drops all that it may.
     var evictsUntil: UInt64 = 0
     /// How often it was booted.
@@ -79,6 +81,7 @@ final class SimulatedNode {
         isAlive = true
         life += 1
         evictsUntil = 0
+        readsUntil = 0
         clockLag = now
         runningStep = nil
         nextAt = now
@@ -146,7 +149,7 @@ final class SimulatedNode {
         var next = RunningStep(step: nil, pages: [Layout.control(station)], begun: now, resumeAt: now)
         if !isHeapKnown {
             next.step = core.isPrimary ? .makeHeap : .waitForHeap
-        } else if random.chance(150) {
+        } else if random.chance(150) || readsUntil > now {
             let audits = workload.audits
             next.step = audits.count == 2 ? audits[random.chance(500) ? 0 : 1] : audits[random.below(audits.count)]
         }
@@ -159,7 +162,7 @@ final class SimulatedNode {
     /// Now and then a step reads strictly: it waits until the node has all that had left the cluster [P2].
     private func mayRead(_ now: UInt64, _ checker: Checker) -> Bool {
         if strictFloor != nil { return core.isStrict }
-        guard strictPerMille > 0, random.chance(strictPerMille) else { return true }
+        guard strictPerMille > 0, random.chance(strictPerMille) || readsUntil > now else { return true }
         strictFloor = checker.newestSaved
         core.askStrict(now: clock(now), &memory)
         return false

@@ -33,6 +33,24 @@ public final class Simulation {
     var labels = 0
     /// Acts that wait for their moment.
     var armed: [Spite] = []
+    /// Frames that vanish for a while.
+    var mutes: [Mute] = []
+    var unheard: Unheard?
+    var lonely: Lonely?
+    /// Whose commit nobody has heard of, and who dies when it has granted the token.
+    var lostCommitter: UInt8?
+    var slowStrict: (reader: UInt8, until: UInt64)?
+    /// What each node said in its last answer to a poll.
+    var promises: [Promise?]
+    var incarnations: [(incarnation: UInt32, life: Int)]
+    /// The newest grant of the newest epoch, and how many there were since somebody committed.
+    var newestGrant: (epoch: UInt32, number: UInt32) = (0, 0)
+    var grantsInVain = 0
+    var vainSince: UInt64 = 0
+    /// Which life of the arbiter each node began to ask when it wanted to come in.
+    var admittedBy: [Int]
+    /// When the arbiter last went on after it was dead or slept for long.
+    var arbiterWoke: UInt64 = 0
     /// Frames to be played again to somebody new; kept only where that may happen.
     var archived: [Frame] = []
     let keepsArchive: Bool
@@ -47,7 +65,7 @@ public final class Simulation {
     /// Faults stopped before the script says so.
     var hasCalmedEarly = false
 
-    enum Phase { case faults, lull, recovery, settling }
+    enum Phase { case faults, lull, vigil, recovery, settling }
 
     /// Runs a seed to its verdict.
     /// - Parameters:
@@ -74,7 +92,12 @@ public final class Simulation {
         self.scenario = scenario
         calmAt = scenario.calm
         calmAfter = restriction.calmAfter ?? .max
-        keepsArchive = scenario.script.contains { if case .arm(.oldFrames) = $0.fault { true } else { false } }
+        keepsArchive = scenario.script.contains { entry in
+            if case .arm(let act) = entry.fault { act == .oldFrames || act == .oldAccepts } else { false }
+        }
+        promises = [Promise?](repeating: nil, count: scenario.nodes)
+        admittedBy = [Int](repeating: 0, count: scenario.nodes)
+        incarnations = [(incarnation: UInt32, life: Int)](repeating: (0, 0), count: scenario.nodes)
         network = Network(scenario, random: random.split())
         stations = (1...scenario.nodes).map { UInt8($0) } + [Station.arbiter.number]
         checker = Checker(sharedPages: scenario.layout.sharedPages)
@@ -135,8 +158,11 @@ public final class Simulation {
             let bytes = frame.bytes
             let isJoin = bytes.count > 17 && bytes[17] <= FrameHeader.Kind.joinRefusal.rawValue
             threatenArbiter(isJoin ? 10 : 1)
+            ambushArbiter(.opening)
             let admitted = arbiter.core.endpoint.received
-            if bytes.count > 17, bytes[17] == FrameHeader.Kind.pollAnswer.rawValue { pollUnderWay?.answers += 1 }
+            if bytes.count > 18, bytes[17] == FrameHeader.Kind.pollAnswer.rawValue {
+                pollUnderWay?.heard.append(Station(bytes[18]))
+            }
             arbiter.core.receive(bytes.span.bytes, now: now, &arbiter.store)
             if arbiter.core.endpoint.received > admitted {
                 checkAdmission(frame, at: station, life: arbiter.life)
@@ -178,6 +204,7 @@ public final class Simulation {
             guard arbiter.isAlive, arbiter.wakeGeneration == generation else { return }
             if !arbiter.isListening(at: now) { return }
             threatenArbiter(1)
+            ambushArbiter(.opening)
             arbiter.core.tick(now: now, &arbiter.store)
             finish(arbiterAt: now)
         } else {
@@ -195,6 +222,7 @@ public final class Simulation {
         node.run(now, checker)
         if node.hasRejoined {
             node.hasRejoined = false
+            admittedBy[Int(node.station.number) - 1] = arbiter.life
             disturb()
         }
         if let log { for text in node.diary { log("\(now) n\(node.station.number): \(text)") } }
@@ -203,6 +231,7 @@ public final class Simulation {
         node.memory.outbox.removeAll(keepingCapacity: true)
         send(frames, from: node.station.number)
         checkToken(node)
+        checkIncarnation(node)
         node.wakeGeneration += 1
         let deadline = node.deadline(now)
         if deadline != .max {
@@ -258,6 +287,8 @@ public final class Simulation {
         let frames = arbiter.store.outbox
         arbiter.store.outbox.removeAll(keepingCapacity: true)
         send(frames, from: Station.arbiter.number)
+        afterArbiter()
+        checkPolls()
         arbiter.wakeGeneration += 1
         if arbiter.store.isDead && arbiter.isAlive {
             // What it sent before its death is on the way.

@@ -17,21 +17,30 @@ extension Simulation {
 
     /// Whether nothing can be missing but frames: since the last epoch began, nobody failed or was cut off.
     private var isUndisturbed: Bool {
-        network.isWhole && lastDisturbance < lastOpening && arbiter.pausedUntil <= now
+        network.isWhole && !mutes.contains(where: \.isLong) && lastDisturbance < lastOpening && arbiter.pausedUntil <= now
             && nodes.allSatisfy { $0.isAlive && $0.pausedUntil <= now }
     }
 
     func checkPoll(_ reason: ArbiterNotice.Reason) {
         // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
-        let isCalm = phase != .faults && phase != .lull && now > calmAt + Scenario.needlessEpoch + scenario.slowness
+        let isCalm = (phase == .recovery || phase == .settling) && now > calmAt + Scenario.needlessEpoch + scenario.slowness
         if isCalm || scenario.isPeaceful { checker.fail(.needless, "an epoch because of \(reason)") }
         switch reason {
         case .tokenMissing, .recordMissing, .pageMissing:
             if isUndisturbed {
                 checker.fail(.needless, "an epoch because of \(reason), and nothing happened since the last")
             }
-        case .died, .restarted, .interrupted, .nobodyLeft: break
+        case .restarted(let station):
+            // It is where the arbiter thought it was, so it did not ask to come in. An arbiter that was killed meanwhile
+            // does not know which answer it has accepted already.
+            let node = nodes[station.index]
+            if node.isAlive, node.core.phase == .member, admittedBy[station.index] == arbiter.life,
+                node.core.endpoint.incarnation == arbiter.core.member(station).incarnation {
+                checker.fail(.needless, "an epoch because of \(reason), which did not restart")
+            }
+        case .died, .interrupted, .nobodyLeft: break
         }
+        if scenario.memory.preImages == Scenario.Memory().preImages { checkHoldings() }
         pollUnderWay = PollUnderWay(since: now, applied: arbiter.core.applied)
     }
 
@@ -40,11 +49,11 @@ extension Simulation {
         var since: UInt64
         /// How far the arbiter had come when it began.
         var applied: GlobalTime
-        /// Answers that reached the arbiter.
-        var answers = 0
+        /// Whose answers reached the arbiter.
+        var heard: [Station] = []
     }
 
-    private func isMember(_ node: SimulatedNode, _ incarnation: UInt32) -> Bool {
+    func isMember(_ node: SimulatedNode, _ incarnation: UInt32) -> Bool {
         let member = arbiter.core.member(node.station)
         return node.isAlive && node.core.phase == .member && node.core.endpoint.incarnation == incarnation
             && member.state == .member && member.incarnation == incarnation
@@ -56,9 +65,11 @@ extension Simulation {
         pollUnderWay = nil
         let members = nodes.filter { isMember($0, $0.core.endpoint.incarnation) }
         // An arbiter that nobody answers is cut off itself [P9].
-        if poll.answers == 0, !members.isEmpty {
+        if poll.heard.isEmpty, !members.isEmpty {
             checker.fail(.epoch, "epoch \(record.epoch) opened by an arbiter that heard nobody")
         }
+        checkPatience(record, poll)
+        checkHoldings()
         checkUndone(record, poll, members)
     }
 
@@ -66,7 +77,7 @@ extension Simulation {
     /// is gone [P11]. Only where the poll surely reached everyone, and nobody had to forget for want of memory.
     private func checkUndone(_ record: EpochRecord, _ poll: PollUnderWay, _ members: [SimulatedNode]) {
         guard scenario.memory.preImages == Scenario.Memory().preImages, scenario.layout.bulk == 0,
-            network.isWhole, lastCut < poll.since, scenario.lossPerMille < 100,
+            network.isWhole, mutes.isEmpty, lastCut < poll.since, scenario.lossPerMille < 100,
             nodes.allSatisfy({ $0.pausedUntil < poll.since }), arbiter.pausedUntil < poll.since
         else { return }
         guard let first = checker.firstCommit(after: record.opened, upTo: poll.applied) else { return }

@@ -76,6 +76,7 @@ extension Simulation {
         if phase == .faults, scenario.suddenDeathPerMille > 0 || isDiskDangerous, diskRandom.chance(100) {
             arbiter.deathAtStart = diskRandom.below(6)
         }
+        arbiterWoke = now
         guard arbiter.boot(now: now, checker) else {
             queue.insert(.fault(.startArbiter), at: now + diskRandom.between(1, 60) * Scenario.millisecond)
             return
@@ -236,7 +237,8 @@ extension Fault {
     /// What happens to a host without power, too.
     var isFree: Bool {
         switch self {
-        case .cut, .heal, .emptyDisk, .startHost, .arm, .lull, .endOfAbsence, .endOfLull, .calm, .rest, .end: true
+        case .cut, .heal, .emptyDisk, .startHost, .arm, .lull, .endOfAbsence, .endOfLull, .vigil, .endOfVigil,
+            .calm, .rest, .end: true
         case .crash, .boot, .report, .pause, .killArbiter, .startArbiter, .resume, .pauseArbiter, .resumeArbiter,
             .fillDisk, .failDisk, .interrupt, .cutPower, .goBack, .keep, .examineDisk: false
         }

@@ -3,17 +3,14 @@ import Wire
 
 extension Simulation {
     func perform(_ fault: Fault) {
-        if phase == .lull && fault.isDisaster || hasCalmedEarly && fault.isScripted { return }
+        if phase == .vigil && fault.isForVigil { return }
+        if phase != .faults && fault.isDisaster || hasCalmedEarly && fault.isScripted { return }
         if isHostDown && !fault.isFree { return }
         if let log { log("\(now) FAULT \(fault)") }
         switch fault {
         case .crash(let index): crash(nodes[index])
         case .boot(let index): boot(nodes[index])
-        case .report(let index):
-            guard !nodes[index].isAlive, arbiter.isAlive, arbiter.isListening(at: now) else { return }
-            threatenArbiter(100)
-            arbiter.core.died(nodes[index].station, now: now, &arbiter.store)
-            finish(arbiterAt: now)
+        case .report(let index): report(nodes[index])
         case .pause(let index, let length): pause(nodes[index], length)
         case .cut(let from, let to):
             disturb()
@@ -40,10 +37,21 @@ extension Simulation {
         case .lull(let withoutArbiter): beginLull(withoutArbiter: withoutArbiter)
         case .endOfAbsence: endAbsence()
         case .endOfLull: endLull()
+        case .vigil: beginVigil()
+        case .endOfVigil: endVigil()
         case .calm: calmDown()
         case .rest: rest()
         case .end: end()
         }
+    }
+
+    /// The host tells the arbiter that a machine is gone.
+    func report(_ node: SimulatedNode) {
+        guard !node.isAlive, arbiter.isAlive, arbiter.isListening(at: now) else { return }
+        threatenArbiter(100)
+        ambushArbiter(.death)
+        arbiter.core.died(node.station, now: now, &arbiter.store)
+        finish(arbiterAt: now)
     }
 
     func crash(_ node: SimulatedNode) {
@@ -55,6 +63,8 @@ extension Simulation {
     func boot(_ node: SimulatedNode) {
         guard !node.isAlive else { return }
         node.boot(Self.module(node.station, nonce: random.next() | 1, scenario), tuning: Tuning(), now: now)
+        admittedBy[Int(node.station.number) - 1] = arbiter.life
+        afterBooting(node)
         finish(node)
     }
 
@@ -81,6 +91,7 @@ extension Simulation {
         guard arbiter.pausedUntil <= now else { return }
         disturb()
         arbiter.pausedUntil = now + length
+        if length > Scenario.longNap { arbiterWoke = now + length }
         queue.insert(.fault(.resumeArbiter), at: now + length)
     }
 
@@ -94,15 +105,25 @@ extension Simulation {
         finish(arbiterAt: now)
     }
 
-    /// Faults stop. From here on everyone must come back within a bound.
-    private func calmDown() {
-        guard phase == .faults || phase == .lull else { return }
-        hasCalmedEarly = phase == .faults && now < scenario.calm
-        phase = .recovery
-        calmAt = now
+    /// From now on every frame arrives.
+    func stopLosing() {
         network.isCalm = true
         network.heal()
         mendDisk()
+        mutes.removeAll()
+        unheard = nil
+        lonely = nil
+        lostCommitter = nil
+        slowStrict = nil
+    }
+
+    /// Faults stop. From here on everyone must come back within a bound.
+    private func calmDown() {
+        guard phase == .faults || phase == .lull || phase == .vigil else { return }
+        if phase == .faults { hasCalmedEarly = now < scenario.calm }
+        phase = .recovery
+        calmAt = now
+        stopLosing()
         if !arbiter.isAlive { perform(.startArbiter) }
         for node in nodes where !node.isAlive { perform(.report(Int(node.station.number) - 1)) }
         for node in nodes { boot(node) }

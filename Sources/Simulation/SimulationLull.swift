@@ -8,6 +8,11 @@ extension Simulation {
         lullBegan = now
         armed.removeAll()
         mendDisk()
+        mutes.removeAll()
+        unheard = nil
+        lonely = nil
+        lostCommitter = nil
+        slowStrict = nil
         if withoutArbiter {
             disturb()
             arbiter.kill()
