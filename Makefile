@@ -5,8 +5,8 @@ SWIFTFLAGS := -c release -Xswiftc -enable-testing
 PLURIX     := .build/release/plurix
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare build command image demo test test-all sim sim-night kills sim-sensitivity model model-mutants fuzz bench
-.PHONY: check clean
+.PHONY: help prepare build command image demo test test-all sim sim-night sim-sensitivity kills
+.PHONY: model model-mutants fuzz bench check clean
 
 help:
 	@printf '%s\n' \

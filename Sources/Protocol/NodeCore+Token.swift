@@ -115,7 +115,8 @@ extension NodeCore {
         return transaction.isRunning ? max(end, transaction.urgentUntil) : end
     }
 
-    /// A page has come for a transaction that keeps the token until it commits: it moves, however long the way is [P25].
+    /// A page has come for a transaction that keeps the token until it commits: it moves, however long the way is
+    /// [P25].
     mutating func prolongHold(_ now: UInt64) {
         guard transaction.isRunning, transaction.urgentUntil > now else { return }
         transaction.urgentUntil = now + patience.atLeast(8, tuning.urgentHold)

@@ -17,13 +17,14 @@ extension Simulation {
 
     /// Whether nothing can be missing but frames: since the last epoch began, nobody failed or was cut off.
     private var isUndisturbed: Bool {
-        network.isWhole && !mutes.contains(where: \.isLong) && lastDisturbance < lastOpening && arbiter.pausedUntil <= now
-            && nodes.allSatisfy { $0.isAlive && $0.pausedUntil <= now }
+        network.isWhole && !mutes.contains(where: \.isLong) && lastDisturbance < lastOpening
+            && arbiter.pausedUntil <= now && nodes.allSatisfy { $0.isAlive && $0.pausedUntil <= now }
     }
 
     func checkPoll(_ reason: ArbiterNotice.Reason) {
         // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
-        let isCalm = (phase == .recovery || phase == .settling) && now > calmAt + Scenario.needlessEpoch + scenario.slowness
+        let isCalm = (phase == .recovery || phase == .settling)
+            && now > calmAt + Scenario.needlessEpoch + scenario.slowness
         if isCalm || scenario.isPeaceful { checker.fail(.needless, "an epoch because of \(reason)") }
         switch reason {
         case .tokenMissing, .recordMissing, .pageMissing:
@@ -31,8 +32,8 @@ extension Simulation {
                 checker.fail(.needless, "an epoch because of \(reason), and nothing happened since the last")
             }
         case .restarted(let station):
-            // It is where the arbiter thought it was, so it did not ask to come in. An arbiter that was killed meanwhile
-            // does not know which answer it has accepted already.
+            // It is where the arbiter thought it was, so it did not ask to come in. An arbiter that was killed
+            // meanwhile does not know which answer it has accepted already.
             let node = nodes[station.index]
             if node.isAlive, node.core.phase == .member, admittedBy[station.index] == arbiter.life,
                 node.core.endpoint.incarnation == arbiter.core.member(station).incarnation {

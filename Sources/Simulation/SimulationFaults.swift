@@ -109,6 +109,7 @@ extension Simulation {
     func stopLosing() {
         network.isCalm = true
         network.heal()
+        arbiter.store.ambush = nil
         mendDisk()
         mutes.removeAll()
         unheard = nil

@@ -11,8 +11,8 @@ struct Promise {
 
 /// Promises that stations make with frames: seen on their way, and held against what the stations do.
 extension Simulation {
-    /// The token goes where it is of use: it does not hurry round and round without a commit [P24]. (Where the pages are
-    /// behind a cut it does go round, slowly.)
+    /// The token goes where it is of use: it does not hurry round and round without a commit [P24]. (Where the pages
+    /// are behind a cut it does go round, slowly.)
     func checkGrant(_ frame: Frame, _ kind: FrameHeader.Kind?) {
         if kind == .commit { grantsInVain = 0 }
         let array = frame.bytes
@@ -57,7 +57,8 @@ extension Simulation {
     }
 
     /// Who named a version in its answer can produce it until it is saved, unless the epoch that was opened has undone
-    /// it. Looked at when an epoch opens and, where nobody must forget for want of memory [P23], when the next poll begins.
+    /// it. Looked at when an epoch opens and, where nobody must forget for want of memory [P23], when the next poll
+    /// begins.
     func checkHoldings() {
         let opening = checker.openings[checker.openings.count - 1]
         for node in nodes where node.isAlive && node.core.phase == .member {
@@ -84,15 +85,17 @@ extension Simulation {
             guard let promise = promises[index], promise.incarnation == node.core.endpoint.incarnation,
                 promise.epoch > arbiter.core.epoch
             else { continue }
-            checker.fail(.promise, "n\(index + 1) stands still for epoch \(promise.epoch), of which the arbiter in epoch "
-                + "\(arbiter.core.epoch) knows nothing")
+            checker.fail(.promise, "n\(index + 1) stands still for epoch \(promise.epoch), of which the arbiter in "
+                + "epoch \(arbiter.core.epoch) knows nothing")
             return
         }
     }
 
     /// Silent nodes are waited for: as long after the poll began, or after the arbiter slept [P9].
     func checkPatience(_ record: EpochRecord, _ poll: PollUnderWay) {
-        let silent = nodes.filter { arbiter.core.member($0.station).state == .member && !poll.heard.contains($0.station) }
+        let silent = nodes.filter {
+            arbiter.core.member($0.station).state == .member && !poll.heard.contains($0.station)
+        }
         guard let first = silent.first else { return }
         let waited = now - max(poll.since, arbiterWoke)
         if waited < Scenario.patience {

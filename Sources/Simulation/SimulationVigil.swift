@@ -17,7 +17,7 @@ extension Simulation {
             report(node)
             boot(node)
         }
-        guard canGoOn else { return perform(.calm) }
+        guard canGoOn, arbiter.pausedUntil < now else { return perform(.calm) }
         calmCommits = nodes.map(\.commits)
         queue.insert(.fault(.endOfVigil), at: now + 100 * Scenario.millisecond)
     }
@@ -25,12 +25,14 @@ extension Simulation {
     /// Whether somebody lives of whom the arbiter knows, as without it opens nothing [P9], and has something to do: who
     /// waits for the heap that the dead was to make wants nothing of it.
     private var canGoOn: Bool {
-        arbiter.core.applied > .zero && nodes.contains { isMember($0, $0.core.endpoint.incarnation) }
+        arbiter.core.applied > .zero
+            && nodes.contains { $0.pausedUntil < calmAt && isMember($0, $0.core.endpoint.incarnation) }
     }
 
     func endVigil() {
         guard phase == .vigil else { return }
-        let living = nodes.indices.filter { nodes[$0].isAlive }
+        // A paused one takes as long as it takes.
+        let living = nodes.indices.filter { nodes[$0].isAlive && nodes[$0].pausedUntil < calmAt }
         if living.allSatisfy({ nodes[$0].commits > calmCommits[$0] }) || !canGoOn { return perform(.calm) }
         if now > calmAt + Scenario.recovery + scenario.recoverySlowness {
             for index in living where nodes[index].commits <= calmCommits[index] {
