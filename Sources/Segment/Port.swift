@@ -13,9 +13,15 @@ final class Port {
     private var waiting: [[UInt8]] = []
     private var waitingStart = 0
 
-    /// Frames kept for a slow station: 1 MiB of the largest. A station that is further behind loses frames, as on any
-    /// Ethernet.
-    static let waitingLimit = 256
+    /// Of the frames that wait, each at least `leastFrameBytes`.
+    private var waitingBytes = 0
+
+    /// Kept for a slow station: 256 of the largest frames, or some thousands of commits. A station that is further
+    /// behind loses frames, as on any Ethernet. (256 frames of whatever size were 20 ms of a busy cluster's commits: on
+    /// a busy host an arbiter lost some, and what it had asked for with them.)
+    static let waitingLimit = 256 * Limits.maximumFrameBytes
+    /// What keeping the smallest one costs.
+    static let leastFrameBytes = 256
 
     init(station: Station, in directory: RunDirectory) throws(Failure) {
         self.station = station
@@ -62,6 +68,7 @@ final class Port {
             case .unreachable: report.unreachable += 1
             }
             waitingStart += 1
+            waitingBytes -= max(frame.count, Self.leastFrameBytes)
         }
         waiting.removeAll(keepingCapacity: true)
         waitingStart = 0
@@ -78,15 +85,17 @@ final class Port {
     }
 
     private func keep(_ frame: RawSpan) {
-        guard waiting.count - waitingStart < Self.waitingLimit else {
+        let byteCount = max(frame.byteCount, Self.leastFrameBytes)
+        guard waitingBytes + byteCount <= Self.waitingLimit else {
             report.overflowed += 1
             return
         }
-        if waitingStart >= Self.waitingLimit {
+        if waitingStart > waiting.count / 2 {
             waiting.removeFirst(waitingStart)
             waitingStart = 0
         }
         waiting.append(frame.copied)
+        waitingBytes += byteCount
     }
 
     private func count(_ bytes: Int) {

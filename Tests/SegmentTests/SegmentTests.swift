@@ -65,12 +65,23 @@ struct SegmentTests {
         #expect(receiver.collect(200).map { $0[999] } == (0..<200).map { UInt8($0) })
     }
 
+    // A busy host's arbiter was behind by more commits than that, and lost some.
+    @Test func ofSmallFramesMoreAreKept() throws {
+        let stage = try Stage(stations: 1...2)
+        let sender = try stage.station(1)
+        let receiver = try stage.station(2)
+        for mark in 0..<2000 { sendSurely(frame(to: two, from: one, bytes: 150, mark: UInt8(mark % 251)), by: sender) }
+        try stage.wait { $0.ports[0].framesIn == 2000 }
+        #expect(receiver.collect(2000).map { $0[149] } == (0..<2000).map { UInt8($0 % 251) })
+        #expect(stage.segment.status.ports[1].overflowed == 0)
+    }
+
     @Test func aStationThatNeverReadsCostsItsFramesOnly() throws {
         let stage = try Stage(stations: 1...3)
         let sender = try stage.station(1)
         let deaf = try stage.station(2)
         let other = try stage.station(3)
-        for _ in 0..<1000 { sender.send(frame(to: two, from: one)) }
+        for _ in 0..<1000 { sender.send(frame(to: two, from: one, bytes: 4000)) }
         sendSurely(frame(to: three, from: one, mark: 5), by: sender)
         #expect(other.collect(1).count == 1)
         #expect(stage.segment.status.ports[1].overflowed > 0)
