@@ -133,6 +133,7 @@ def storage_goals(figures, add):
     if part := figures.get("bank"):
         add("bank during checkpoints / without", part["throughput"], 0.8, False)
         add("loss window of bank, ms, 99 %", part["window_p99_ms"], 100)
+        add("a flush of two pages beside it, ms, 99 %", part["flush_p99_ms"])
     for heap in (64, 640):
         if part := figures.get(f"lives_{heap}"):
             add(f"crash to rejoined / cold join, heap {heap} MiB", part["rejoin_over_cold"], 1.3)

@@ -122,3 +122,20 @@ def write(directory, byte_count):
     finally:
         os.unlink(path)
 
+
+def flushes(directory, seconds=2):
+    """Milliseconds that a flush of two pages takes on this disk, beside what else uses it."""
+    path, portion, times = f"{directory}/raw", os.urandom(2 * PAGE), []
+    try:
+        with open(path, "wb", buffering=0) as file:
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                begin = time.monotonic()
+                file.write(portion)
+                os.fdatasync(file.fileno())
+                times.append((time.monotonic() - begin) * 1e3)
+                time.sleep(0.005)
+    finally:
+        os.unlink(path)
+    times.sort()
+    return {"flush_median_ms": times[len(times) // 2], "flush_p99_ms": times[len(times) * 99 // 100]}

@@ -192,9 +192,9 @@ def bank(o, nic, frame_bytes):
             during, without = bank_rate(stored, True), bank_rate(stored, False)
             ratios.append({"commits_per_s": during, "without_per_s": without, "throughput": during / without})
         stored.begin("bank", "--transfers", 1_000_000_000)
-        window = loss_window(stored)
+        windows = [{**loss_window(stored), **raw.flushes(stored.cluster.directory)} for _ in range(o.runs)]
         stored.stop()
-        return {**{key: statistics.median(r[key] for r in ratios) for key in ratios[0]}, **window}
+        return {key: statistics.median(run[key] for run in runs) for runs in (ratios, windows) for key in runs[0]}
 
 
 def bank_rate(stored, takes_checkpoints, seconds=0.6):

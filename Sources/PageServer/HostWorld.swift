@@ -30,6 +30,10 @@ final class HostWorld: ArbiterWorld {
     /// Contents that have arrived and are not part of the image; empty where the number is free.
     private var staged: [[UInt8]] = []
     private var freeHandles: [UInt32] = []
+    /// Memory of pages that are not part of the image any more, for those that come.
+    private var spare: [[UInt8]] = []
+    /// As many as a round that is not large has.
+    private static let spareLimit = 1024
     private var generator = SystemRandomNumberGenerator()
 
     init(
@@ -70,13 +74,14 @@ final class HostWorld: ArbiterWorld {
 
     // MARK: Memory
 
+    /// What it holds is whatever was there, until all of it has been filled.
     func stage() -> FrameHandle {
-        let empty = [UInt8](repeating: 0, count: Limits.pageBytes)
+        let bytes = spare.popLast() ?? [UInt8](repeating: 0, count: Limits.pageBytes)
         if let number = freeHandles.popLast() {
-            staged[Int(number)] = empty
+            staged[Int(number)] = bytes
             return FrameHandle(number)
         }
-        staged.append(empty)
+        staged.append(bytes)
         return FrameHandle(UInt32(staged.count - 1))
     }
 
@@ -104,7 +109,8 @@ final class HostWorld: ArbiterWorld {
 
     func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         for page in pages {
-            image.set(page.page.index, to: staged[Int(page.handle.number)])
+            let old = image.set(page.page.index, to: staged[Int(page.handle.number)])
+            if !old.isEmpty, spare.count < Self.spareLimit { spare.append(old) }
             discard(page.handle)
         }
         image.close(at: time)

@@ -76,10 +76,15 @@ public struct SharedImage: PageSource, Sendable {
     }
 
     /// A page gets other bytes; part of a state that `close` names.
-    mutating func set(_ page: UInt32, to bytes: [UInt8]) {
+    ///
+    /// - Returns: What it held; empty for a page that was never saved.
+    @discardableResult
+    mutating func set(_ page: UInt32, to bytes: [UInt8]) -> [UInt8] {
         precondition(bytes.count == Limits.pageBytes, "a page has one size")
-        if pages[Int(page)].isEmpty { pageCountInUse += 1 }
+        let old = pages[Int(page)]
+        if old.isEmpty { pageCountInUse += 1 }
         pages[Int(page)] = bytes
+        return old
     }
 
     /// All pages that were set belong to the state at this time.

@@ -165,10 +165,22 @@ public struct StoreDirectory: Disk, ~Copyable {
             let count = bytes.withUnsafeBytes {
                 pwrite(descriptor, $0.baseAddress! + start, $0.count - start, off_t(offset))
             }
-            if count > 0 { return count }
+            if count > 0 {
+                beginWriting(descriptor, at: offset, count)
+                return count
+            }
             guard count < 0, errno == EINTR else { throw Self.error() }
         }
     }
+
+    /// Large portions go to the disk at once, so that the flush behind them has little to wait for. No more than a hint:
+    /// what became of it the flush tells.
+    private func beginWriting(_ descriptor: Int32, at offset: Int, _ count: Int) {
+        guard !isVolatile, count >= Self.largePortion else { return }
+        sync_file_range(descriptor, off64_t(offset), off64_t(count), UInt32(SYNC_FILE_RANGE_WRITE))
+    }
+
+    private static let largePortion = 512 << 10
 
     public mutating func flush(_ file: DiskFile) throws(DiskError) {
         guard !isVolatile else { return }
