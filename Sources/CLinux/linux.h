@@ -1,5 +1,5 @@
 // What Swift's Glibc module leaves out of the C library: Linux's event descriptors, a poll with a fine time limit,
-// starting processes without the descriptors of their parent, and what is known of a file system.
+// starting processes without the descriptors of their parent, what is known of a file system, and early writing.
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -16,3 +16,7 @@ extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *
 // Declared by <stdio.h> only under _GNU_SOURCE. Gives two names to each other's files, all at once.
 #define PLURIX_RENAME_EXCHANGE 2u
 extern int renameat2(int old_directory, const char *old, int new_directory, const char *new_name, unsigned int flags);
+
+// Declared by <fcntl.h> only under _GNU_SOURCE. Begins to write a part of a file to the disk.
+#define PLURIX_FILE_RANGE_WRITE 2u
+extern int sync_file_range(int descriptor, long offset, long count, unsigned int flags);

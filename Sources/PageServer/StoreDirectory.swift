@@ -1,3 +1,4 @@
+import CLinux
 import Control
 import Glibc
 import Store
@@ -177,7 +178,7 @@ public struct StoreDirectory: Disk, ~Copyable {
     /// what became of it the flush tells.
     private func beginWriting(_ descriptor: Int32, at offset: Int, _ count: Int) {
         guard !isVolatile, count >= Self.largePortion else { return }
-        sync_file_range(descriptor, off64_t(offset), off64_t(count), UInt32(SYNC_FILE_RANGE_WRITE))
+        sync_file_range(descriptor, offset, count, PLURIX_FILE_RANGE_WRITE)
     }
 
     private static let largePortion = 512 << 10
