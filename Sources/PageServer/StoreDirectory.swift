@@ -174,8 +174,8 @@ public struct StoreDirectory: Disk, ~Copyable {
         }
     }
 
-    /// Large portions go to the disk at once, so that the flush behind them has little to wait for. No more than a hint:
-    /// what became of it the flush tells.
+    /// Large portions go to the disk at once, so that the flush behind them has little to wait for. It is no more than
+    /// a hint: what became of it the flush tells.
     private func beginWriting(_ descriptor: Int32, at offset: Int, _ count: Int) {
         guard !isVolatile, count >= Self.largePortion else { return }
         sync_file_range(descriptor, offset, count, PLURIX_FILE_RANGE_WRITE)
