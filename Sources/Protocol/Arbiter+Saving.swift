@@ -208,9 +208,8 @@ extension Arbiter {
 
     /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at most.
     static let savePause: UInt64 = 3
-    /// But a round that was long because frames were lost or someone slept does not delay the next: what is not saved
-    /// would be too old. Two rounds, a pause and the disk's flushes make up the time that a crash of everything costs.
-    static let longestPause: UInt64 = 25 * Tuning.millisecond
+    /// But a round that was long because frames were lost or someone slept does not delay the next.
+    static let longestPause: UInt64 = 50 * Tuning.millisecond
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
