@@ -195,11 +195,20 @@ actor Supervisor {
 
     // MARK: Machines
 
-    /// A machine ended by itself or by our hand.
+    /// A machine ended by itself or by our hand, says libvirt: this one, or a former one of the same node.
     func ended(domain: String) async {
         guard let number = MachineDefinition.node(ofDomain: domain, cluster: description.name),
-            let index = nodes.firstIndex(where: { $0.number == number }), nodes[index].stage != .dead,
-            nodes[index].process?.isAlive != true
+            let record = nodes.first(where: { $0.number == number })
+        else { return }
+        // A process that is killed loses its connections, which is what libvirt sees, before it has ended.
+        let deadline = ContinuousClock.now + Self.dying
+        while record.process?.isAlive == true {
+            guard ContinuousClock.now < deadline else { return }
+            // Cancellation makes it look more often.
+            try? await Task.sleep(for: .milliseconds(5))
+        }
+        guard let index = nodes.firstIndex(where: { $0.number == number }), nodes[index].stage != .dead,
+            nodes[index].process == record.process
         else { return }
         nodes[index].stage = .dead
         nodes[index].process = nil
@@ -208,6 +217,19 @@ actor Supervisor {
         await report()
         await tellDeath(number)
     }
+
+    /// Machines whose process is gone. libvirt tells of one that was killed only when the host's first process has taken
+    /// note of it, which may take seconds in which nobody could start it again.
+    func noticeDeaths() async {
+        for node in nodes where node.stage != .dead && endings[node.number] == nil {
+            guard let process = node.process, !process.isAlive else { continue }
+            endings[node.number] = Task { await forget(node.number) }
+            await ended(domain: domain(node.number))
+        }
+    }
+
+    /// As long as a busy system may take to free a machine's memory.
+    private static let dying = Duration.seconds(10)
 
     /// Ends a machine as a power failure would. QEMU is killed directly: libvirt would wait for it to end by itself,
     /// and then until its parent has taken note of its death, which is the host's first process and may take a second.

@@ -28,9 +28,11 @@ public struct SupervisorProcess: Sendable {
         try await withThrowingTaskGroup { group in
             group.addTask { try await server.run() }
             group.addTask {
-                for await event in supervisor.events {
-                    switch event {
-                    case .ended(let domain): await supervisor.ended(domain: domain)
+                await withDiscardingTaskGroup { endings in
+                    for await event in supervisor.events {
+                        switch event {
+                        case .ended(let domain): endings.addTask { await supervisor.ended(domain: domain) }
+                        }
                     }
                 }
             }
@@ -38,6 +40,12 @@ public struct SupervisorProcess: Sendable {
                 await supervisor.completeRestore()
                 // Not the one whose end ends the process.
                 for await _ in AsyncStream<Void>.makeStream().stream {}
+            }
+            group.addTask {
+                while true {
+                    try await Task.sleep(for: .milliseconds(100))
+                    await supervisor.noticeDeaths()
+                }
             }
             group.addTask { try await watch(.segment) }
             group.addTask { try await watch(.arbiter) }

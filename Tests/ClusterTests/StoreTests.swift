@@ -163,6 +163,36 @@ extension LiveTests {
             }
         }
 
+        // They were shown as joined, and could not be started again, until libvirt had heard of their end.
+        @Test func allNodesDieAtOnceAndComeBack() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                for round in 1...2 as ClosedRange<Int64> {
+                    try await expectCounter(30 * round, cluster)
+                    for node in try await cluster.status().nodes {
+                        kill(try #require(node.processIdentifier), SIGKILL)
+                    }
+                    _ = try await cluster.wait { $0.nodes.allSatisfy { $0.state == "dead" } }
+                    for name in ["n1", "n2", "n3"] { try await cluster.plurix("add", name) }
+                }
+                try await expectCounter(90, cluster)
+            }
+        }
+
+        /// The side with the arbiter saves and goes on; the other one comes back by itself.
+        @Test func aPartedNodeMissesNothing() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                try await expectCounter(30, cluster)
+                for other in ["n1", "n2", "arbiter"] { try await cluster.plurix("net", "cut", "n3", other) }
+                _ = try await cluster.wait { $0.nodes.last?.state == "silent" }
+                #expect(
+                    try await cluster.run("counter", "10", "--continue", "--nodes", "2").result == .integer(50))
+                try await cluster.plurix("checkpoint", "--label", "parted")
+                try await cluster.plurix("net", "heal")
+                _ = try await cluster.wait { $0.nodes.allSatisfy { $0.state == "joined" } }
+                try await expectCounter(80, cluster)
+            }
+        }
+
         /// One after the other, while a program works whose result is known.
         @Test func backgroundProcessesDieWhileWordsAreCounted() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
