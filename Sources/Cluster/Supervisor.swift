@@ -218,8 +218,8 @@ actor Supervisor {
         await tellDeath(number)
     }
 
-    /// Machines whose process is gone. libvirt tells of one that was killed only when the host's first process has taken
-    /// note of it, which may take seconds in which nobody could start it again.
+    /// Machines whose process is gone. libvirt tells of one that was killed only when the host's first process has
+    /// taken note of it, which may take seconds in which nobody could start it again.
     func noticeDeaths() async {
         for node in nodes where node.stage != .dead && endings[node.number] == nil {
             guard let process = node.process, !process.isAlive else { continue }

@@ -94,6 +94,8 @@ extension LiveTests {
             let status = try await cluster.wait { $0.trouble != nil }
             #expect(status.trouble?.contains("No space left on device") == true)
             #expect(status.trouble?.contains("make room") == true)
+            // The store has given up its reserve meanwhile.
+            fill(full)
             let add = try await cluster.plurix(["add"])
             #expect(add.status == 69)
             #expect(add.complaint.contains("make room"))
