@@ -123,7 +123,8 @@ extension Simulation {
         guard phase == .faults || phase == .lull || phase == .vigil else { return }
         if phase == .faults { hasCalmedEarly = now < scenario.calm }
         phase = .recovery
-        calmAt = now
+        // Who sleeps through the calm comes back later.
+        calmAt = nodes.reduce(max(now, arbiter.pausedUntil)) { $1.isAlive ? max($0, $1.pausedUntil) : $0 }
         stopLosing()
         if !arbiter.isAlive { perform(.startArbiter) }
         for node in nodes where !node.isAlive { perform(.report(Int(node.station.number) - 1)) }
