@@ -1,6 +1,6 @@
 # The fuzz targets: the rooms that read what others wrote, compiled anew with libFuzzer's instrumentation into
 # .build/fuzz, a module again only when it, or one that it imports, has changed. Of the host's rooms only the files that
-# need no package: those that read journals, settings and saved state.
+# need no package: those that read stores, settings and saved state.
 FUZZ       := .build/fuzz
 FUZZ_FLAGS := -swift-version 6 -wmo -parse-as-library -O -gline-tables-only -enable-testing \
   -enable-experimental-feature Lifetimes -enforce-exclusivity=checked -cross-module-optimization -sanitize=fuzzer \

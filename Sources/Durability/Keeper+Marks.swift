@@ -24,6 +24,8 @@ extension Keeper where Medium: ~Copyable {
         var number: Int
         var label: String
         var notBefore: GlobalTime
+        /// When it was asked for, microseconds since 1970.
+        var now: UInt64
         var outcome: MarkOutcome?
     }
 
@@ -33,25 +35,27 @@ extension Keeper where Medium: ~Copyable {
     /// - Returns: Under what `outcome(of:)` tells what became of it.
     public mutating func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
         nextMark += 1
-        marks.append(Mark(number: nextMark, label: label, notBefore: time))
-        keepNewest(now)
+        marks.append(Mark(number: nextMark, label: label, notBefore: time, now: now))
+        keepNewest()
         return nextMark
     }
 
     /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
-    public mutating func lower(mark: Int, to time: GlobalTime, now: UInt64) {
+    public mutating func lower(mark: Int, to time: GlobalTime) {
         for place in marks.indices where marks[place].number == mark && marks[place].notBefore > time {
             marks[place].notBefore = time
-            keepNewest(now)
+            keepNewest()
         }
     }
 
     /// Keeps the newest state for those who wait for no later one, if no round is under way that will be it.
-    private mutating func keepNewest(_ now: UInt64) {
-        guard isMarked(state.time), isDurable, round.isEmpty, !isFailing, state.time > .zero else { return }
+    mutating func keepNewest() {
+        guard let mark = marks.first(where: { $0.outcome == nil && $0.notBefore <= state.time }), isDurable,
+            round.isEmpty, !isFailing, state.time > .zero
+        else { return }
         attempt { keeper throws(StoreError) in
             keeper.roundStart = (keeper.state.store.bytesWritten, keeper.state.store.flushCount)
-            try keeper.keep(keeper.state.time, now, pages: 0)
+            try keeper.keep(keeper.state.time, mark.now, pages: 0)
         }
     }
 
@@ -71,11 +75,15 @@ extension Keeper where Medium: ~Copyable {
     mutating func keep(_ time: GlobalTime, _ now: UInt64, pages: Int) throws(StoreError) {
         let due = marks.indices.filter { marks[$0].outcome == nil && marks[$0].notBefore <= time }
         let named = due.first { !marks[$0].label.isEmpty }
+        let old = state.store.checkpoint(at: time)
         var checkpoint = Checkpoint(
-            time: time, created: now, label: named.map { marks[$0].label } ?? "", isKept: true)
-        if let old = state.store.checkpoint(at: time), !old.label.isEmpty { checkpoint.label = old.label }
-        try state.end(checkpoint)
-        try settle()
+            time: time, created: old?.created ?? now, label: named.map { marks[$0].label } ?? "", isKept: true)
+        if let old, !old.label.isEmpty { checkpoint.label = old.label }
+        // Kept already, it is as old as it is, and nothing is written.
+        if checkpoint != old {
+            try state.end(checkpoint)
+            try settle()
+        }
         let kept = KeptCheckpoint(
             checkpoint: checkpoint, pages: pages, bytes: state.store.bytesWritten - roundStart.bytes,
             flushes: state.store.flushCount - roundStart.flushes)

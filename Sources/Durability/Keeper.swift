@@ -23,7 +23,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
 
     /// What has happened that the arbiter, or a person, wants to know.
     public enum Report: Equatable, Sendable {
-        /// The state at this time survives whatever happens to the host.
+        /// The state at this time survives whatever the disk survives.
         case durable(GlobalTime)
         /// The store cannot be written, and why; nil when it can be again.
         case trouble(StoreError?)
@@ -32,6 +32,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     public var state: DurableState<Medium>
     /// Nothing can be written; `retry` tries whether it can again.
     public private(set) var isFailing = false
+    private var isTroubleTold = false
     private var reports: [Report] = []
     /// Of the round under way: put again when the store had to be read anew.
     private(set) var round: [Page] = []
@@ -66,14 +67,18 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
 
     /// Notes a change of the facts; it is durable when this returns.
     public mutating func note(_ change: (inout ArbiterFacts) -> Void) throws(StoreError) {
+        let wasFailing = isFailing
         do throws(StoreError) {
-            if isFailing { try recover() }
+            if wasFailing { try resume() }
+            // An opening is behind the state that it opens at.
+            if wasFailing, ended != nil { try putRoundAgain() }
             try state.note(change)
             try state.flush()
         } catch {
             fail(error)
             throw error
         }
+        if wasFailing { attempt { keeper throws(StoreError) in try keeper.goOn() } }
     }
 
     /// A page of the round under way.
@@ -140,8 +145,9 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     }
 
     private mutating func fail(_ error: StoreError) {
-        guard !isFailing else { return }
         isFailing = true
+        guard !isTroubleTold else { return }
+        isTroubleTold = true
         reports.append(.trouble(error))
     }
 
@@ -151,27 +157,40 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     public mutating func retry() -> Bool {
         guard isFailing else { return false }
         do throws(StoreError) {
-            try recover()
+            try resume()
+            try goOn()
             return false
         } catch {
+            fail(error)
             return true
         }
     }
 
-    /// Goes on from what is on the disk, and puts there again what was lost of the round under way.
-    private mutating func recover() throws(StoreError) {
+    /// Begins again with what is on the disk. What nobody needs goes first: on a full disk each try would else leave
+    /// less room for the next.
+    private mutating func resume() throws(StoreError) {
         try state.resume()
         isFailing = false
-        do throws(StoreError) {
-            // The round may be there with its end: then what failed came after it, and it is not put behind itself.
-            if ended.map({ state.time < $0.time }) ?? true {
-                for page in round { try state.put(page.number, version: page.version, page.bytes.span.bytes) }
-            }
-            if let ended { try finish(ended.time, ended.now) }
-        } catch {
-            isFailing = true
-            throw error
+        while try state.clean(budget: Self.cleaningStep) {}
+    }
+
+    private static var cleaningStep: Int { 1 << 20 }
+
+    /// Puts on the disk again what was lost of the round under way. It may be there with its end: then what failed came
+    /// after it, and it is not put behind itself.
+    private mutating func putRoundAgain() throws(StoreError) {
+        if ended.map({ state.time < $0.time }) ?? !state.store.isCheckpointOpen {
+            for page in round { try state.put(page.number, version: page.version, page.bytes.span.bytes) }
         }
+        if let ended { try finish(ended.time, ended.now) }
+    }
+
+    /// The store was resumed: all is as if nothing had failed.
+    private mutating func goOn() throws(StoreError) {
+        try putRoundAgain()
+        try state.flush()
+        isTroubleTold = false
         reports.append(.trouble(nil))
+        keepNewest()
     }
 }

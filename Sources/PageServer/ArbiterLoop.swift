@@ -41,11 +41,10 @@ public final class ArbiterLoop: @unchecked Sendable {
     private var storeTrouble: Failure?
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
-    private var periodicMark: Int?
 
     /// Opens the store and attaches to the segment.
     ///
-    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store.
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store, `.input` for one that is not this cluster's.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
         // The lock before the socket: a second arbiter must not take the frames of the first.
         let keeper = try StoreKeeper(
@@ -223,25 +222,16 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     var keeper: StoreKeeper { world.keeper }
 
-    /// Wants the state to be kept that is current now, or one soon after.
-    ///
-    /// - Returns: Under what number the keeper tells of it.
-    func beginCheckpoint(_ label: String) -> Int {
-        keeper.mark(label, notBefore: arbiter.applied, now: Clock.microsecondsSince1970())
-    }
-
     /// The newest commit that the arbiter has followed.
     var commitTime: GlobalTime { arbiter.applied }
 
     private func checkpointIfDue(_ now: UInt64) {
         guard nextCheckpoint <= now else { return }
         nextCheckpoint = now + settings.store.checkpointInterval
-        // One that was asked for before and is not there yet is this one too.
-        periodicMark.map(keeper.forget)
-        periodicMark = beginCheckpoint("")
+        keeper.keep(notBefore: arbiter.applied, now: Clock.microsecondsSince1970())
     }
 
-    /// The saved state of the shared memory.
+    /// The shared memory as the arbiter has it; saved as far as `ArbiterStatus.savedTime` says.
     public var image: SharedImage { world.image }
 
     /// Which machines there are.

@@ -134,7 +134,8 @@ public struct ArbiterProcess: Sendable {
         let began = Clock.now()
         let keeper = try await loop.perform { $0.keeper }
         if !label.isEmpty { try CheckpointName.check(label, among: keeper.checkpoints) }
-        let mark = try await loop.perform { $0.beginCheckpoint(label) }
+        let time = try await loop.perform { $0.commitTime }
+        let mark = keeper.mark(label, notBefore: time, now: Clock.microsecondsSince1970())
         defer { keeper.forget(mark: mark) }
         let end = ContinuousClock.now + Self.checkpointPatience
         while true {
@@ -150,7 +151,7 @@ public struct ArbiterProcess: Sendable {
                     advice: "see \(directory.hint("status"))")
             }
             try await Task.sleep(for: .milliseconds(1))
-            keeper.lower(mark: mark, to: try await loop.perform { $0.commitTime }, now: Clock.microsecondsSince1970())
+            keeper.lower(mark: mark, to: try await loop.perform { $0.commitTime })
         }
     }
 

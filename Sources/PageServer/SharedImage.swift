@@ -5,8 +5,9 @@ import Kernel
 import Store
 import Wire
 
-/// The saved state of the shared memory: what every page held at one commit time. It can never be undone, so what is
-/// read from it may be shown. A copy of the value stays as it is while the arbiter goes on saving.
+/// The shared memory as the arbiter has it: what every page held at one commit time. Once that time is saved it can
+/// never be undone, and what is read from it may be shown. A copy of the value stays as it is while the arbiter goes
+/// on saving.
 public struct SharedImage: PageSource, Sendable {
     /// The commit time of this state.
     public private(set) var time = GlobalTime.zero

@@ -14,7 +14,7 @@ import Wire
 final class StoreKeeper: @unchecked Sendable {
     /// What the arbiter is told, in the queue.
     enum Report: Sendable {
-        /// The state at this time survives whatever happens to the host.
+        /// The state at this time survives whatever the disk survives.
         case durable(GlobalTime)
         /// The store cannot be written, and why; nil when it can be again.
         case trouble(Failure?)
@@ -29,6 +29,7 @@ final class StoreKeeper: @unchecked Sendable {
     private let logger: Logger
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
+    private var periodicMark: Int?
 
     /// Written between two superblocks: what a recovery reads record by record.
     private static let settleInterval = 16 << 20
@@ -132,10 +133,20 @@ final class StoreKeeper: @unchecked Sendable {
         }
     }
 
+    /// Keeps the next state at or after `time`; nobody waits for it.
+    func keep(notBefore time: GlobalTime, now: UInt64) {
+        queue.async { [self] in
+            // One that was wanted before, and is not there yet, is this one too.
+            if let periodicMark { keeper.forget(mark: periodicMark) }
+            periodicMark = keeper.mark("", notBefore: time, now: now)
+            follow()
+        }
+    }
+
     /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
-    func lower(mark: Int, to time: GlobalTime, now: UInt64) {
+    func lower(mark: Int, to time: GlobalTime) {
         queue.sync {
-            keeper.lower(mark: mark, to: time, now: now)
+            keeper.lower(mark: mark, to: time)
             follow()
         }
     }

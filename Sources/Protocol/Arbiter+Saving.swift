@@ -206,7 +206,8 @@ extension Arbiter {
     /// Rounds are at least this far apart, so that hot pages are fetched once for many commits.
     static let saveInterval: UInt64 = 4 * Tuning.millisecond
 
-    /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at most.
+    /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at
+    /// most, unless somebody waits for it.
     static let savePause: UInt64 = 3
     /// But a round that was long because frames were lost or someone slept does not delay the next.
     static let longestPause: UInt64 = 50 * Tuning.millisecond

@@ -33,7 +33,7 @@ public protocol ArbiterWorld: ~Copyable {
     mutating func notify(_ notice: ArbiterNotice)
 }
 
-/// A page that has become part of the saved image.
+/// A page that has been gathered, to become part of the image.
 public struct SavedPage: Sendable {
     public var page: PageNumber
     public var version: GlobalTime
