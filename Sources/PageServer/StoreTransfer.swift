@@ -16,6 +16,7 @@ public enum StoreTransfer {
         let target = try open(file, O_WRONLY | O_CREAT | O_EXCL)
         do {
             var store = try Store.examine(disk)
+            try checkWhole(&store)
             var export = try store.beginExport()
             while let bytes = try store.next(of: &export) { try target.write(contentsOf: bytes) }
             try target.synchronize()
@@ -40,8 +41,8 @@ public enum StoreTransfer {
             var copy = try Import(into: disk)
             isBegun = true
             while let bytes = try source.read(upToCount: portion), !bytes.isEmpty { try copy.append([UInt8](bytes)) }
-            let store = try copy.finish()
-            withExtendedLifetime(store.identity) {}
+            var store = try copy.finish()
+            try checkWhole(&store)
         } catch {
             if isBegun { try remove(path) }
             // Where it is not empty it stays.
@@ -56,6 +57,13 @@ public enum StoreTransfer {
             throw Failure(.input, "\(file) cannot be opened: \(String(cString: strerror(errno)))", at: file)
         }
         return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    /// What is not whole is not passed on: a copy is made to be relied upon.
+    private static func checkWhole(_ store: inout Store<StoreDirectory>) throws(StoreError) {
+        for finding in try store.verify().findings {
+            if case .damaged(let file, let offset) = finding { throw .damaged(file, offset: offset) }
+        }
     }
 
     /// Takes the beginnings of a store away again.

@@ -47,7 +47,10 @@ extension Store where Medium: ~Copyable {
         var block = superblock
         block.floor = log.position
         block.generation = 0
-        let segments = state.segments.all.map { ($0.number, $0.length) }
+        // Those that hold nothing any more too, as long as the summary with which a reader begins names them.
+        let named = leftovers.filter { $0.segment < log.position.segment && $0.namedUpTo >= log.position.segment }
+        let segments = (state.segments.all.map { ($0.number, $0.length) }
+            + named.map { ($0.segment, $0.byteCount) }.filter { $0.1 > 0 && $0.1 % 8 == 0 }).sorted { $0.0 < $1.0 }
         var head = WordWriter()
         for word in [Archive.magic, Archive.format, UInt64(segments.count)] { head.append(word) }
         var list = WordWriter()
