@@ -3,7 +3,7 @@ import Wire
 extension Scenario {
     /// Arms a few acts at random times.
     mutating func addSpite(_ random: inout Generator, _ trouble: Trouble) {
-        if random.chance(120) { return addPressure(&random, trouble) }
+        if random.chance(220) { return addPressure(&random, trouble) }
         guard random.chance(700) else { return }
         let acts = Spite.allCases.filter { $0.isPossible(trouble, nodes: nodes) }
         guard !acts.isEmpty else { return }

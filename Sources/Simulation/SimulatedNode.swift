@@ -149,7 +149,10 @@ final class SimulatedNode {
         var next = RunningStep(step: nil, pages: [Layout.control(station)], begun: now, resumeAt: now)
         if !isHeapKnown {
             next.step = core.isPrimary ? .makeHeap : .waitForHeap
-        } else if random.chance(150) || readsUntil > now {
+        } else if readsUntil > now {
+            // A page that everyone has: who is alone gets no other.
+            next.step = .waitForHeap
+        } else if random.chance(150) {
             let audits = workload.audits
             next.step = audits.count == 2 ? audits[random.chance(500) ? 0 : 1] : audits[random.below(audits.count)]
         }
