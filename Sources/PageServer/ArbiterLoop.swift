@@ -44,7 +44,8 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// Opens the store and attaches to the segment.
     ///
-    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store, `.input` for one that is not this cluster's.
+    /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store; `.input` for
+    ///   one that is not this cluster's.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
         // The lock before the socket: a second arbiter must not take the frames of the first.
         let keeper = try StoreKeeper(

@@ -83,7 +83,8 @@ extension Finding: CustomStringConvertible {
         case .unfinished(let file, let offset, let count):
             "\(file): the last writer was interrupted at byte \(offset); the \(count) bytes behind it are not used"
         case .superblock(let slot): "\(DiskFile.superblock(slot)) cannot be read; the other one is used"
-        case .leftover(let file): "\(file) holds nothing that is needed; the store deletes it when nothing leads to it any more"
+        case .leftover(let file):
+            "\(file) holds nothing that is needed; the store deletes it when nothing leads to it any more"
         case .damaged(let file, let offset): StoreError.damaged(file, offset: offset).description
         case .seal(let file): "\(file): the list of its pages cannot be read; its records are used"
         }
