@@ -3,8 +3,9 @@ import Store
 /// What befalls the arbiter's disk, and the host that it is in.
 extension Scenario {
     mutating func addDisk(_ random: inout Generator, _ trouble: Trouble) {
+        // Segments small enough to come and go, large enough for the summary of all that a run keeps (seed 251528958).
         disk = DiskHabits(
-            isImmediate: random.chance(100), segmentBytes: (16 + 8 * random.below(6)) << 10,
+            isImmediate: random.chance(100), segmentBytes: (64 + 16 * random.below(6)) << 10,
             reserveBytes: random.chance(500) ? 0 : 4096 << random.below(3),
             settleInterval: 1 << (12 + random.below(8)), cleaningBudget: 256 << random.below(6),
             retention: Retention(
