@@ -140,6 +140,8 @@ struct Scenario {
         if trouble.contains(.disks) { addDisk(&random, trouble) }
         if trouble.contains(.restores) { addRestore(&random) }
         disk.page = StoredPage(layout)
+        // A segment begins with a list of all others: a memory that fills hundreds of them would not fit (seed 101930).
+        disk.segmentBytes = max(disk.segmentBytes, layout.sharedPages * (disk.page.byteCount + 72) / 16)
     }
 
     /// How much longer everything may take, because frames are under way for long. (A transaction that reads hundreds
