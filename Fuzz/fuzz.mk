@@ -4,7 +4,7 @@
 FUZZ       := .build/fuzz
 FUZZ_FLAGS := -swift-version 6 -wmo -parse-as-library -O -gline-tables-only -enable-testing \
   -enable-experimental-feature Lifetimes -enforce-exclusivity=checked -cross-module-optimization -sanitize=fuzzer \
-  -module-cache-path $(FUZZ)/cache -file-prefix-map $(CURDIR)=. -I $(FUZZ)
+  -module-cache-path $(FUZZ)/cache -file-prefix-map $(CURDIR)=. -I $(FUZZ) -I Sources/CLinux
 
 FUZZ_IMPORTS_Wire       :=
 FUZZ_IMPORTS_Protocol   := Wire
@@ -43,7 +43,7 @@ $(FUZZ)/fuzz: $(FUZZ_MODULES:%=$(FUZZ)/%.o)
 	@swiftc -sanitize=fuzzer -o $@ $^
 
 # The command line: the room plurix anew, linked with all else as the host's build has left it.
-FUZZ_COMMAND       := $(filter-out -I $(FUZZ),$(FUZZ_FLAGS)) -I $(FUZZ)/command
+FUZZ_COMMAND       := $(filter-out -I $(FUZZ) Sources/CLinux,$(FUZZ_FLAGS)) -I $(FUZZ)/command
 FUZZ_COMMAND_LINES := $(FUZZ)/command/plurix.o $(FUZZ)/command/CommandLines.o
 
 $(PLURIX): command
