@@ -54,14 +54,14 @@ public struct JoinWatch: Sendable {
         switch node.state {
         case .dead:
             let epitaph = Epitaph.last(inFile: cluster.directory.serialLog(number))
+            // A refused node ends its machine at once, often before anybody has asked for its state.
+            if epitaph == nil, let refusal = node.notice { throw refused(node, refusal) }
             let words = epitaph.map { ": \($0.summary)" } ?? ""
             throw Failure(
                 .unavailable, "the node \(node.name) died before it joined\(words)",
                 advice: epitaph == nil ? "see \(hint("logs", node))" : "see \(hint("autopsy", node))", at: node.name)
         case .refused:
-            throw Failure(
-                .unavailable, node.notice ?? "the node \(node.name) was refused",
-                advice: "see \(hint("logs", node))", at: node.name)
+            throw refused(node, node.notice ?? "the node \(node.name) was refused")
         case .starting, .joining:
             // Frames under another key are dropped unread, so only the node itself can say what is wrong.
             guard hasOtherKey(number) else { return }
@@ -72,6 +72,10 @@ public struct JoinWatch: Sendable {
         case .joined, .silent, .paused:
             break
         }
+    }
+
+    private func refused(_ node: ClusterStatus.Node, _ reason: String) -> Failure {
+        Failure(.unavailable, reason, advice: "see \(hint("logs", node))", at: node.name)
     }
 
     private func hint(_ command: String, _ node: ClusterStatus.Node?) -> String {
