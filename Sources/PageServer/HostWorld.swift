@@ -30,6 +30,9 @@ final class HostWorld: ArbiterWorld {
     /// Contents that have arrived and are not part of the image; empty where the number is free.
     private var staged: [[UInt8]] = []
     private var freeHandles: [UInt32] = []
+    /// Pages of the round under way that the store does not have yet.
+    private var gatheredPages: [StoreKeeper.Page] = []
+    private var isRoundShort = true
     /// Memory of pages that are not part of the image any more, for those that come.
     private var spare: [[UInt8]] = []
     /// As many as a round that is not large has.
@@ -100,12 +103,26 @@ final class HostWorld: ArbiterWorld {
 
     // MARK: What must not be lost
 
+    /// Handed on a few at a time: a short round goes as a whole when it ends.
     func gathered(_ page: SavedPage) {
-        keeper.put(StoreKeeper.Page(
+        if gatheredPages.count == StoreKeeper.shortRound {
+            keeper.put(gatheredPages)
+            gatheredPages.removeAll(keepingCapacity: true)
+            isRoundShort = false
+        }
+        gatheredPages.append(StoreKeeper.Page(
             number: page.page.index, version: page.version, bytes: staged[Int(page.handle.number)]))
     }
 
-    func abandonSave() { keeper.abandon() }
+    func abandonSave() {
+        beginRound()
+        keeper.abandon()
+    }
+
+    private func beginRound() {
+        gatheredPages = []
+        isRoundShort = true
+    }
 
     func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         for page in pages {
@@ -114,7 +131,9 @@ final class HostWorld: ArbiterWorld {
             discard(page.handle)
         }
         image.close(at: time)
-        let isDurable = keeper.end(at: time, now: Clock.microsecondsSince1970())
+        let isDurable = keeper.end(
+            at: time, with: gatheredPages, isShort: isRoundShort, now: Clock.microsecondsSince1970())
+        beginRound()
         if isDurable { events.append(.saved) }
         return isDurable
     }

@@ -10,7 +10,7 @@ import Wire
 /// The thread of a running arbiter's store: the arbiter goes on while the disk works. What is done to the store, and in
 /// which order, is `Keeper`'s business.
 ///
-/// Unchecked, because everything but constants belongs to the queue.
+/// Unchecked, because everything but constants and the atomic belongs to the queue.
 final class StoreKeeper: @unchecked Sendable {
     /// What the arbiter is told, in the queue.
     enum Report: Sendable {
@@ -30,11 +30,21 @@ final class StoreKeeper: @unchecked Sendable {
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
     private var periodicMark: Int?
+    /// How long the last short round took, nanoseconds. Read by others than the queue.
+    private let lastShortRound = Atomic<UInt64>(0)
+    /// What had been written when tidying up was begun last.
+    private var tidiedBytes = 0
 
     /// Written between two superblocks: what a recovery reads record by record.
     private static let settleInterval = 16 << 20
     /// Cleaned at a time: about a millisecond, so that who saves never waits long.
     private static let cleaningBudget = 256 << 10
+    /// A round is short when it has so few pages: those of a commit or two that somebody waits for.
+    static let shortRound = 16
+    /// A short round that is written so fast is waited for: to hand it to another thread and back takes as long.
+    private static let waitingTime: UInt64 = 200_000
+    /// Written between two times of tidying up.
+    private static let tidyInterval = 64 << 10
     private static let retryInterval = DispatchTimeInterval.milliseconds(200)
 
     /// Opens the store, or makes it.
@@ -86,31 +96,40 @@ final class StoreKeeper: @unchecked Sendable {
         try outcome.get()
     }
 
-    /// A page of the round under way.
-    func put(_ page: Page) {
+    /// Pages of the round under way.
+    func put(_ pages: [Page]) {
         queue.async { [self] in
-            keeper.put(page)
+            for page in pages { keeper.put(page) }
             follow()
         }
     }
 
     /// The round ends with the state at this time.
     ///
+    /// - Parameters:
+    ///   - last: Pages of the round that were not put yet.
+    ///   - isShort: These are all.
     /// - Returns: Whether it is durable already; else `report` tells.
-    func end(at time: GlobalTime, now: UInt64) -> Bool {
-        guard isVolatile else {
-            queue.async { [self] in finish(time, now) }
+    func end(at time: GlobalTime, with last: [Page], isShort: Bool, now: UInt64) -> Bool {
+        guard isVolatile || isShort && lastShortRound.load(ordering: .relaxed) < Self.waitingTime else {
+            queue.async { [self] in finish(time, last, isShort, now) }
             return false
         }
         return queue.sync {
-            finish(time, now)
+            finish(time, last, isShort, now, isAwaited: true)
             return keeper.isDurable
         }
     }
 
-    private func finish(_ time: GlobalTime, _ now: UInt64) {
+    private func finish(_ time: GlobalTime, _ last: [Page], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false) {
+        let begin = Clock.now()
+        for page in last { keeper.put(page) }
         keeper.end(at: time, now: now)
-        follow()
+        if isShort { lastShortRound.store(Clock.now() - begin, ordering: .relaxed) }
+        follow(isAwaited: isAwaited)
+        let written = keeper.state.store.bytesWritten
+        guard written - tidiedBytes >= Self.tidyInterval else { return }
+        tidiedBytes = written
         tidyUp()
     }
 
@@ -182,10 +201,12 @@ final class StoreKeeper: @unchecked Sendable {
     // MARK: In the queue
 
     /// Tells what has happened, and sees to it that a store that cannot be written is tried again.
-    private func follow() {
+    ///
+    /// - Parameter isAwaited: The arbiter sees by itself that all is durable.
+    private func follow(isAwaited: Bool = false) {
         for one in keeper.takeReports() {
             switch one {
-            case .durable(let time): report?(.durable(time))
+            case .durable(let time): if !isAwaited { report?(.durable(time)) }
             case .trouble(nil):
                 logger.notice("\(path) can be written again")
                 report?(.trouble(nil))

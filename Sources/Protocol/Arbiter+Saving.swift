@@ -27,6 +27,13 @@ extension Arbiter {
                 world.discard(handle)
             }
         }
+        for page in pushed.takeAll() {
+            if page.isComplete, page.version > held, latest[Int(page.number.index)].version == page.version {
+                addPushed(page, to: &next, &world)
+            } else {
+                world.discard(page.handle)
+            }
+        }
         next.begun = next.needs.count
         for page in changedPages() {
             let record = latest[Int(page.index)]
@@ -43,6 +50,19 @@ extension Arbiter {
         guard !round.isPlace(Int(needPlaces[Int(need.page.index)]), of: need.page) else { return }
         needPlaces[Int(need.page.index)] = UInt32(round.needs.count)
         round.needs.append(need)
+    }
+
+    /// Adds what is here already [P27].
+    private mutating func addPushed<World: ArbiterWorld & ~Copyable>(_ page: PushedPages.Page, to round: inout Saving,
+                                                                     _ world: inout World) {
+        guard !round.isPlace(Int(needPlaces[Int(page.number.index)]), of: page.number) else {
+            return world.discard(page.handle)
+        }
+        var need = Saving.Need(page: page.number, version: page.version, holder: .arbiter)
+        need.state = .here
+        need.handle = page.handle
+        add(need, to: &round)
+        world.gathered(SavedPage(page: page.number, version: page.version, handle: page.handle))
     }
 
     /// The place of the need of a page in the round under way.
@@ -130,20 +150,35 @@ extension Arbiter {
     mutating func receivePageReply<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                     _ world: inout World) -> Bool {
         guard let reply = PageReply.parse(frame) else { return false }
+        let isPushed = reply.nonce == PageReply.unasked
         guard polling == nil, let place = needPlace(reply.page), let need = saving?.needs[place],
-            need.state == .asked, need.version == reply.version, need.question.isAnswered(by: reply.nonce),
-            let arrival = saving?.needs[place].pieces.take(reply), arrival != .unwanted
-        else { return true }
+            need.state == .asked, need.version == reply.version, isPushed || need.question.isAnswered(by: reply.nonce)
+        else {
+            if isPushed { keepPush(reply, frame, &world) }
+            return true
+        }
+        guard let arrival = saving?.needs[place].pieces.take(reply), arrival != .unwanted else { return true }
         let handle = need.handle ?? world.stage()
         saving?.needs[place].handle = handle
         world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
         guard saving?.needs[place].pieces.isComplete == true else { return true }
-        if let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
+        if !isPushed, let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
         world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
         saving?.finish(place)
         askForNeeds(now, &world)
         finishSave(now, &world)
         return true
+    }
+
+    /// Keeps a piece of a page that the next round will want: of the newest version, and not in the image [P27].
+    private mutating func keepPush<World: ArbiterWorld & ~Copyable>(_ reply: PageReply, _ frame: RawSpan,
+                                                                    _ world: inout World) {
+        guard polling == nil, Int(reply.page.index) < latest.count, reply.version > held,
+            latest[Int(reply.page.index)].version == reply.version,
+            gatheredHandle(of: reply.page, reply.version) == nil,
+            let handle = pushed.take(reply, stage: { world.stage() })
+        else { return }
+        world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
     }
 
     mutating func receivePageAbsent<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
@@ -220,6 +255,7 @@ extension Arbiter {
 
     /// Gives up the round under way, as an epoch change makes its state another one.
     mutating func cancelSave<World: ArbiterWorld & ~Copyable>(_ world: inout World) {
+        for page in pushed.takeAll() { world.discard(page.handle) }
         guard let current = saving else { return }
         for need in current.needs { if let handle = need.handle { world.discard(handle) } }
         world.abandonSave()

@@ -27,6 +27,8 @@ public struct Arbiter: Sendable {
     var members: [Member]
     var polling: Polling? = nil
     var saving: Saving? = nil
+    /// Pages for the next round that came before it began.
+    var pushed = PushedPages()
     /// Of each page, where its need lies in the round under way; of others, anything.
     var needPlaces: [UInt32]
     /// Who held which unsaved version at the last poll.

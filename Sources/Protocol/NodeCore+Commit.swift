@@ -169,7 +169,18 @@ extension NodeCore {
     public mutating func awaitSaved<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
         guard saved < time else { return }
         awaited = time
+        push(time, &world)
         send(SaveRequest(time: time), to: .arbiter, &world)
+    }
+
+    /// Sends the arbiter what a commit of this node has written, before it asks; a long one it asks for [P27].
+    private mutating func push<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
+        guard !isFrozen, let entry = log.entry(time.counter), entry.time == time, entry.committer == station,
+            entry.total <= Limits.maximumRequestPages
+        else { return }
+        for place in 0..<entry.total {
+            _ = sendVersion(log.page(place, of: entry), time, nonce: PageReply.unasked, to: .arbiter, &world)
+        }
     }
 
     // MARK: Strict reads

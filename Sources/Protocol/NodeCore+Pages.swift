@@ -228,7 +228,7 @@ extension NodeCore {
             let page = PageNumber(request.page.index + UInt32(distance))
             guard Int(page.index) < pages.count else { return }
             if pages[Int(page.index)].isPresent {
-                sendPage(page, pages[Int(page.index)].version, nil, request, &world)
+                sendPage(page, pages[Int(page.index)].version, nil, request.nonce, request.requester, &world)
             } else if isAsked {
                 send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
             }
@@ -242,25 +242,36 @@ extension NodeCore {
         for distance in 0..<Int(request.count) {
             let page = PageNumber(request.page.index + UInt32(distance))
             guard Int(page.index) < pages.count else { return }
-            let record = pages[Int(page.index)]
-            if record.isPresent && record.version == request.wanted {
-                sendPage(page, request.wanted, nil, request, &world)
-            } else if let handle = preImages.find(page, request.wanted) {
-                sendPage(page, request.wanted, handle, request, &world)
-            } else if isAsked {
+            if !sendVersion(page, request.wanted, nonce: request.nonce, to: request.requester, &world), isAsked {
                 send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
             }
         }
     }
 
+    /// - Returns: Whether exactly this version is here, as the copy or among the pre-images.
+    mutating func sendVersion<World: NodeWorld & ~Copyable>(
+        _ page: PageNumber, _ version: GlobalTime, nonce: UInt64, to target: Station, _ world: inout World
+    ) -> Bool {
+        let record = pages[Int(page.index)]
+        if record.isPresent && record.version == version {
+            sendPage(page, version, nil, nonce, target, &world)
+        } else if let handle = preImages.find(page, version) {
+            sendPage(page, version, handle, nonce, target, &world)
+        } else {
+            return false
+        }
+        return true
+    }
+
     private mutating func sendPage<World: NodeWorld & ~Copyable>(
-        _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ request: PageRequest, _ world: inout World
+        _ page: PageNumber, _ version: GlobalTime, _ handle: FrameHandle?, _ nonce: UInt64, _ target: Station,
+        _ world: inout World
     ) {
         counters.pagesServed += 1
         let key = endpoint.key
-        PagePieces.split(page, version, nonce: request.nonce, maximumFrame: world.maximumFrameBytes) { reply in
-            let header = endpoint.nextHeader(.pageReply, to: request.requester, payloadBytes: reply.byteCount,
-                                             epoch: epoch, applied: applied)
+        PagePieces.split(page, version, nonce: nonce, maximumFrame: world.maximumFrameBytes) { reply in
+            let header = endpoint.nextHeader(.pageReply, to: target, payloadBytes: reply.byteCount, epoch: epoch,
+                                             applied: applied)
             let content = PageContent(page: page, handle: handle, offset: Int(reply.offset), count: Int(reply.length))
             _ = world.transmit(Limits.headerBytes + reply.byteCount, content, at: PageReply.dataOffset) { frame in
                 reply.emit(into: &frame)

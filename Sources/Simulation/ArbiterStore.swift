@@ -5,8 +5,8 @@ import Wire
 
 /// What the arbiter's world tells the checker.
 enum ArbiterEvent {
-    /// The image is of this time.
-    case held(GlobalTime)
+    /// The image was of this time; a second one may have followed at once.
+    case held(GlobalTime, [[UInt64]])
     /// And durable.
     case saved(GlobalTime)
     case opened(EpochRecord)
@@ -132,7 +132,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
             image[Int(page.page.index)] = frames[page.handle]
             frames.give(page.handle)
         }
-        events.append(.held(time))
+        events.append(.held(time, image))
         jobs.append(.end(time))
         guard habits.isImmediate || host.chance(habits.atOncePerMille) else { return false }
         workAll()

@@ -71,6 +71,8 @@ struct Scenario {
     var disk = DiskHabits()
     /// How often a transaction begins with a strict read.
     var strictPerMille = 20
+    /// How often a program waits until its commit is durable.
+    var durablePerMille = 0
 
     /// How much of the past stations remember.
     struct Memory {
@@ -136,6 +138,7 @@ struct Scenario {
         }
         if trouble.contains(.spite) { addSpite(&random, trouble) }
         addLongPause(variety)
+        durablePerMille = variety.durablePerMille
         if trouble.contains(.lulls) { addLull(&random, trouble) }
         if trouble.contains(.disks) { addDisk(&random, trouble) }
         if trouble.contains(.restores) { addRestore(&random) }

@@ -12,6 +12,8 @@ struct Variety {
     var scanPause: UInt64 = 0
     /// Somebody is paused for so long, nanoseconds: the node of that number, or the arbiter for 0.
     var longPause: (station: Int, nanoseconds: UInt64)?
+    /// How often a program waits until its commit is durable.
+    var durablePerMille = 0
 
     init(seed: UInt64, _ trouble: Trouble) {
         var random = Generator(seed ^ 0x7661_7269_6574_7900)
@@ -26,6 +28,7 @@ struct Variety {
         if trouble.contains(.pauses), random.chance(80) {
             longPause = (random.below(9), random.between(4, 150) * Scenario.second)
         }
+        if random.chance(500) { durablePerMille = [20, 200, 1000][random.below(3)] }
     }
 }
 

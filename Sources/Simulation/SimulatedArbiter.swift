@@ -158,7 +158,7 @@ final class SimulatedArbiter {
     func follow(_ checker: Checker) {
         for event in store.events {
             switch event {
-            case .held(let time): checker.held(time, image: store.image)
+            case .held(let time, let image): checker.held(time, image: image)
             case .saved(let time): checker.saved(time)
             case .kept(let checkpoint): checker.kept(checkpoint)
             case .opened(let record):

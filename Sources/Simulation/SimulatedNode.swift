@@ -45,6 +45,9 @@ final class SimulatedNode {
     /// It gave everything up, since the last look.
     var hasRejoined = false
     let strictPerMille: Int
+    let durablePerMille: Int
+    /// The commit that the program waits for.
+    private var durableTime: GlobalTime?
 
     /// A transaction under way.
     struct RunningStep {
@@ -59,9 +62,10 @@ final class SimulatedNode {
     }
 
     init(station: Station, module: BootModule, workload: Workload, think: (low: UInt64, high: UInt64), tuning: Tuning,
-         limits: Scenario.Memory, strictPerMille: Int = 0, random: Generator) {
+         limits: Scenario.Memory, strictPerMille: Int = 0, durablePerMille: Int = 0, random: Generator) {
         self.limits = limits
         self.strictPerMille = strictPerMille
+        self.durablePerMille = durablePerMille
         self.station = station
         self.workload = workload
         self.think = think
@@ -87,6 +91,7 @@ final class SimulatedNode {
         nextAt = now
         isHeapKnown = false
         strictFloor = nil
+        durableTime = nil
         outputs = []
         ring = []
         pausedUntil = 0
@@ -144,7 +149,9 @@ final class SimulatedNode {
             core.idle(now: clock(now), &memory)
             return false
         }
-        guard nextAt <= now, mayRead(now, checker), core.begin(now: clock(now), &memory) else { return false }
+        guard isDurable(now, checker), nextAt <= now, mayRead(now, checker),
+            core.begin(now: clock(now), &memory)
+        else { return false }
         memory.finish()
         var next = RunningStep(step: nil, pages: [Layout.control(station)], begun: now, resumeAt: now)
         if !isHeapKnown {
@@ -159,6 +166,18 @@ final class SimulatedNode {
         if let step = next.step { next.pages = workload.reads(of: step, at: station) }
         runningStep = next
         stampBase &+= 1 << 12
+        return true
+    }
+
+    /// A program that waits for its last commit goes on when that is on the disk, or undone.
+    private func isDurable(_ now: UInt64, _ checker: Checker) -> Bool {
+        guard let time = durableTime else { return true }
+        guard core.awaited == nil else {
+            core.idle(now: clock(now), &memory)
+            return false
+        }
+        checker.left(time)
+        durableTime = nil
         return true
     }
 
@@ -263,6 +282,10 @@ final class SimulatedNode {
                                                writes: current.writes), reads: current.reads)
                 commits += 1
                 lastCommitAt = now
+                if durablePerMille > 0, random.chance(durablePerMille) {
+                    durableTime = time
+                    core.awaitSaved(time, &memory)
+                }
             }
             checker.tell(current, of: self, .committed(time), now: now)
             outputs.append(time)
@@ -294,12 +317,15 @@ final class SimulatedNode {
             switch news {
             case .rollback(let time):
                 outputs.removeAll { $0 > time }
+                if let wanted = durableTime, wanted > time { durableTime = nil }
                 isHeapKnown = false
                 reached = min(reached, time)
             case .event(.joined(_, let applied)):
                 reached = applied
                 knowsFrom = applied
-            case .event(.rejoining): hasRejoined = true
+            case .event(.rejoining):
+                hasRejoined = true
+                durableTime = nil
             case .event(.applied(let time, _)), .event(.committed(let time, _)):
                 checker.applied(time, after: reached, at: station)
                 reached = time

@@ -56,6 +56,8 @@ public struct PageRequest: Message {
 public struct PageReply: Message {
     public static let kind = FrameHeader.Kind.pageReply
     public static let headBytes = 32
+    /// The nonce of a page that nobody asked for: a node pushes what a durable commit has written (PROTOCOL 27).
+    public static let unasked: UInt64 = 0
     public var nonce: UInt64
     public var page: PageNumber
     /// The commit time that last changed the page.

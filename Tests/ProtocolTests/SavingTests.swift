@@ -106,6 +106,99 @@ struct SavingTests {
     }
 }
 
+/// What nodes send unasked, because somebody waits for it to be durable [P27].
+struct PushTests {
+    /// An arbiter that has just saved: the next round waits until it is due, or wanted.
+    private func restingArbiter() -> AskingArbiter {
+        let arbiter = AskingArbiter()
+        arbiter.commit([1])
+        arbiter.answer(1)
+        _ = arbiter.takeRequests()
+        return arbiter
+    }
+
+    @Test func whatWasPushedIsNotAskedFor() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3, 7])
+        arbiter.push(3, counter: 2)
+        arbiter.push(7, counter: 2)
+        #expect(arbiter.held.counter == 1)
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [])
+        #expect(arbiter.held.counter == 2)
+        #expect(arbiter.saved == [1, 3, 7])
+    }
+
+    @Test func whatWasPushedInPartIsAskedFor() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3, 7])
+        arbiter.push(3, counter: 2)
+        arbiter.push(7, counter: 2, pieces: 0..<1)
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [SavingTests.Run(first: 7, count: 1)])
+        // A piece that comes late is one of the answer; those of the first try are lost.
+        arbiter.push(7, counter: 2, pieces: 1..<3)
+        #expect(arbiter.held.counter == 1)
+        arbiter.push(7, counter: 2, pieces: 0..<1)
+        #expect(arbiter.held.counter == 2)
+    }
+
+    @Test func onlyTheNewestVersionIsKept() {
+        let arbiter = restingArbiter()
+        arbiter.push(3, counter: 2)
+        arbiter.commit([3])
+        arbiter.push(4, counter: 2)
+        arbiter.push(3, counter: 1)
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [SavingTests.Run(first: 3, count: 1)])
+        arbiter.answer(3)
+        #expect(arbiter.saved == [1, 3])
+    }
+
+    @Test func whatWasOverwrittenSinceIsAskedForAnew() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3, 4])
+        arbiter.push(3, counter: 2)
+        arbiter.push(4, counter: 2)
+        arbiter.commit([3, 5])
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [SavingTests.Run(first: 3, count: 1), SavingTests.Run(first: 5, count: 1)])
+        arbiter.answer(3)
+        arbiter.answer(5)
+        #expect(arbiter.held.counter == 3)
+        #expect(arbiter.saved == [1, 4, 3, 5])
+    }
+
+    @Test func aNewerPushTakesThePlaceOfAnOlder() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3])
+        arbiter.push(3, counter: 2)
+        arbiter.commit([3])
+        arbiter.push(3, counter: 3)
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [])
+        #expect(arbiter.held.counter == 3)
+    }
+
+    @Test func whatTheImageHasIsNotSavedAgain() {
+        let arbiter = restingArbiter()
+        arbiter.push(1, counter: 1)
+        arbiter.commit([3])
+        arbiter.push(3, counter: 2)
+        arbiter.wantSaved()
+        #expect(arbiter.saved == [1, 3])
+    }
+
+    @Test func noMoreThanAWindowOfPagesIsKept() {
+        let arbiter = restingArbiter()
+        let most = UInt32(PushedPages.limit)
+        arbiter.commit(Array(2..<most + 3))
+        for page in 2..<most + 3 { arbiter.push(page, counter: 2) }
+        arbiter.wantSaved()
+        #expect(arbiter.takeRequests() == [SavingTests.Run(first: most + 2, count: 1)])
+    }
+}
+
 /// An arbiter that one node has joined, and what it sends.
 private final class AskingArbiter {
     private var core: Arbiter
@@ -170,6 +263,21 @@ private final class AskingArbiter {
                 offset: UInt16(offset), length: UInt16(min(most, Limits.pageBytes - offset))))
         }
     }
+
+    /// The node sends pieces of a page unasked.
+    func push(_ page: UInt32, counter: UInt64, pieces: Range<Int>? = nil) {
+        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
+        let count = (Limits.pageBytes + most - 1) / most
+        for index in pieces ?? 0..<count {
+            let offset = index * most
+            receive(PageReply(
+                nonce: PageReply.unasked, page: PageNumber(page), version: GlobalTime(epoch: 1, counter: counter),
+                index: UInt8(index), count: UInt8(count), offset: UInt16(offset),
+                length: UInt16(min(most, Limits.pageBytes - offset))))
+        }
+    }
+
+    func wantSaved() { receive(SaveRequest(time: core.applied)) }
 
     func pass(_ nanoseconds: UInt64) {
         now += nanoseconds
