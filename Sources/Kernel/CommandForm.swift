@@ -63,6 +63,7 @@ struct CommandForm: ~Escapable {
         memory[JobPlaces.nameByteCount] = UInt32(nameByteCount)
         memory[JobPlaces.argumentCount] = argumentCount
         memory[JobPlaces.argumentByteCount] = UInt32(argumentByteCount)
+        memory[JobPlaces.programFormat] = 0
         let texts = bytes.extracting(droppingFirst: Self.headerByteCount)
         memory.write(texts.extracting(first: nameByteCount), at: JobPlaces.name)
         memory.write(texts.extracting(droppingFirst: nameByteCount), at: JobPlaces.arguments)

@@ -37,6 +37,7 @@ public enum JobPhase: UInt32, Sendable {
 /// | 24 | mask of participants that died |
 /// | 32 | input: offset in the window; 40 its bytes |
 /// | 48 | bytes of the name (32); 52 number of arguments (32); 56 their bytes (32) |
+/// | 60 | format of what the program keeps (32); 0 until its first step |
 /// | 64 | name, at most 64 bytes |
 /// | 1024 | arguments, at most 2,048 bytes: each two bytes of length, then its text |
 ///
@@ -64,6 +65,8 @@ public struct JobRecord<Source: PageSource> {
         SharedBytes(
             start: SharedAddress(source[JobPlaces.inputOffset]), count: source[JobPlaces.inputByteCount])
     }
+    /// The format of what the program keeps in the shared memory; 0 until its first step.
+    public var programFormat: UInt32 { source[JobPlaces.programFormat] }
     var programName: SharedBytes {
         SharedBytes(start: JobPlaces.name, count: UInt64(source[JobPlaces.nameByteCount]))
     }
@@ -114,6 +117,7 @@ enum JobPlaces {
     static var nameByteCount: Shared<UInt32> { place(48) }
     static var argumentCount: Shared<UInt32> { place(52) }
     static var argumentByteCount: Shared<UInt32> { place(56) }
+    static var programFormat: Shared<UInt32> { place(60) }
     static var name: SharedAddress { SharedAddress(page: SystemLayout.jobPage, 64) }
     static var arguments: SharedAddress { SharedAddress(page: SystemLayout.jobPage, 1024) }
 

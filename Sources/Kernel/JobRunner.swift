@@ -63,10 +63,14 @@ public enum JobRunner<Programs: ProgramSet> {
         guard let program = Programs.find(job.programName, in: memory) else {
             return .failed("the node image has no such program")
         }
+        guard job.programFormat == 0 || job.programFormat == program.format else {
+            return .failed("another build laid out what this program keeps")
+        }
         let context = Context(memory, node: node, attempt: attempt, readings: readings)
         switch phase {
         case .preparing:
             guard job.leader == node else { return .wait }
+            if job.programFormat == 0 { memory[JobPlaces.programFormat] = program.format }
             return advance(call(program, .prepare, context)) {
                 memory[JobPlaces.phase] = JobPhase.running.rawValue
             }

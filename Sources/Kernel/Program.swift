@@ -38,6 +38,9 @@ public protocol Program {
     /// Is the first argument a file, whose bytes the host places in the memory? It is not among the
     /// arguments that the program sees.
     static var takesFile: Bool { get }
+    /// Which layout its steps give to what they keep in the shared memory, from 1 on: another number for another
+    /// layout, so that a state that another build has saved is refused and not misread. 1 when left out.
+    static var format: UInt32 { get }
 
     /// Takes the arguments, on the host too, before anything starts.
     init(_ arguments: inout Arguments) throws(ArgumentError)
@@ -52,6 +55,7 @@ public protocol Program {
 
 extension Program {
     public static var takesFile: Bool { false }
+    public static var format: UInt32 { 1 }
 
     public func prepare(_ context: Context) throws(HeapError) -> Step { .done }
 }
@@ -67,6 +71,7 @@ public struct ProgramEntry {
     public let usage: StaticString
     public let summary: StaticString
     public let takesFile: Bool
+    public let format: UInt32
     private let initialise: (inout Arguments) throws(ArgumentError) -> Void
     let call: (ProgramMethod, Context) throws(HeapError) -> Step
 
@@ -75,6 +80,7 @@ public struct ProgramEntry {
         usage = P.usage
         summary = P.summary
         takesFile = P.takesFile
+        format = P.format
         initialise = { arguments throws(ArgumentError) in
             _ = try P(&arguments)
             try arguments.end()

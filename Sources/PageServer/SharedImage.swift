@@ -2,6 +2,7 @@ import Control
 import Durability
 import Heap
 import Kernel
+import Programs
 import Store
 import Wire
 
@@ -66,14 +67,29 @@ public struct SharedImage: PageSource, Sendable {
         }
     }
 
-    /// - Throws: `.input` for a saved memory whose system pages are laid out as by another version of them.
+    /// - Throws: `.input` for a saved memory in which another build has laid something out differently: the system
+    ///   pages, or what a program keeps that was at work.
     func checkLayout(in store: String) throws(Failure) {
-        guard time > .zero, Root(self) == nil else { return }
-        throw Failure(
-            .input,
-            "\(store): the type Root of its memory has format \(self[Root.format]), and this build knows"
-                + " \(Root.expectedFormat)",
-            advice: "use the plurix that wrote it, or begin a new store with --new", at: store)
+        guard time > .zero else { return }
+        guard Root(self) != nil else {
+            throw misfit("the type Root of its memory has format \(self[Root.format])", "\(Root.expectedFormat)", store)
+        }
+        let job = JobRecord(self)
+        guard job.phase?.isActive == true, job.programFormat != 0 else { return }
+        let name = String(decoding: job.nameBytes, as: UTF8.self)
+        let known = (0..<ProgramTable.count).map { ProgramTable.program(at: $0) }
+            .first { $0.name.description == name }?.format
+        guard job.programFormat != known else { return }
+        throw misfit(
+            "the program \(name) was at work, whose memory has format \(job.programFormat)",
+            known.map { "\($0)" } ?? "no such program", store)
+    }
+
+    private func misfit(_ what: String, _ known: String, _ store: String) -> Failure {
+        Failure(
+            .input, "\(store): \(what), and this build knows \(known)",
+            advice: "use the plurix that wrote it, go on from an earlier checkpoint with --at, or begin a new store"
+                + " with --new", at: store)
     }
 
     /// A page gets other bytes; part of a state that `close` names.

@@ -146,6 +146,22 @@ import Testing
                     vector: 6, instruction: 0x10_1234, address: 0xdead, message: Array("trap".utf8)))
     }
 
+    /// A state that was saved by another build is not misread.
+    @Test func aProgramOfAnotherFormatDoesNotGoOn() throws {
+        let cluster = TestCluster()
+        try cluster.start("steps", ["5"], nodes: 2)
+        #expect(cluster.job.programFormat == 0)
+        for _ in 0..<6 { _ = cluster.step(1) }
+        #expect(cluster.job.programFormat == 1)
+        #expect(cluster.step(1) == .again)
+        cluster.memory[JobPlaces.programFormat] = 2
+        #expect(cluster.step(1) == .failed("another build laid out what this program keeps"))
+        try cluster.perform(.stopJob(1))
+        try cluster.start("steps", ["5"], number: 2, nodes: 2)
+        #expect(cluster.job.programFormat == 0)
+        for _ in 0..<2 { #expect(cluster.step(1) == .again) }
+    }
+
     @Test func fullMemoryAndUnknownProgramsAreFailures() throws {
         let cluster = TestCluster()
         try cluster.start("answers", ["exhaust"], nodes: 1)
