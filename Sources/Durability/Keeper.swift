@@ -73,7 +73,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
             // An opening is behind the state that it opens at.
             if wasFailing, ended != nil { try putRoundAgain() }
             try state.note(change)
-            try state.flush()
+            try flush()
         } catch {
             fail(error)
             throw error
@@ -112,15 +112,21 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
             try keep(time, now, pages: round.count)
         } else {
             try state.end(Checkpoint(time: time, created: now, isKept: false))
-            if state.store.bytesWritten - settledBytes > settleInterval {
-                try settle()
-            } else {
-                try state.flush()
-            }
+            try flush()
         }
         round.removeAll()
         ended = nil
         reports.append(.durable(time))
+    }
+
+    /// Also settles what was appended, when a recovery would have to read much of it record by record: an arbiter that
+    /// dies again and again must not leave the next one ever more to read.
+    private mutating func flush() throws(StoreError) {
+        if state.store.bytesWritten - settledBytes + state.store.recoveredBytes > settleInterval {
+            try settle()
+        } else {
+            try state.flush()
+        }
     }
 
     mutating func settle() throws(StoreError) {

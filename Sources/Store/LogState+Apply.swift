@@ -89,6 +89,7 @@ extension LogState {
         abandon()
         checkpoints.removeAll { $0.time > time }
         registers = Registers()
+        cuts.removeAll { $0.time >= time }
         cuts.append(Cut(segment: head, time: time))
         for page in 0..<UInt32(index.pageCount) {
             // The newer versions go first: the newest that is left must not be judged by them.

@@ -11,8 +11,9 @@ struct LogState: Sendable {
     var index: PageIndex
     /// The checkpoint that is being written.
     var open: OpenCheckpoint?
-    /// Checkpoints that began and never ended: their pages count for nothing.
+    /// Checkpoints that began and never ended, in that order: their pages count for nothing.
     var abandoned: [Abandoned] = []
+    /// By rising segment, and rising time: a fork that goes back further says all that earlier ones said.
     var cuts: [Cut] = []
     /// The segment that is written to, 0 when there is none, and how many of its pages some checkpoint needs.
     var head: UInt64 = 0
@@ -139,8 +140,22 @@ struct LogState: Sendable {
         for number in numbers where !segments.remove(number) { return false }
         // The head has pages too.
         let first = segments.all.first?.number ?? (head == 0 ? .max : head)
-        abandoned.removeAll { $0.lastSegment < first }
+        forgetAbandoned()
         cuts.removeAll { $0.segment <= first }
         return true
+    }
+
+    /// Forgets the abandoned checkpoints of whose segments none is there any more. Each began where the one before it
+    /// was abandoned, or later: that none of its pages is in an earlier segment is known without being noted.
+    private mutating func forgetAbandoned() {
+        var kept: [Abandoned] = []
+        var place = 0
+        for one in abandoned {
+            let begin = kept.last?.lastSegment ?? 0
+            while place < segments.all.count, segments[place].number < begin { place += 1 }
+            let isThere = place < segments.all.count && segments[place].number <= one.lastSegment
+            if isThere || head != 0 && head <= one.lastSegment { kept.append(one) }
+        }
+        abandoned = kept
     }
 }

@@ -9,6 +9,8 @@ struct Recovered: Sendable {
     var nextNumber: UInt64
     /// Segments that were read from their beginning to where they end.
     var walked: [UInt64] = []
+    /// Bytes of them.
+    var walkedBytes = 0
     /// Segments that are no part of the log.
     var leftovers: [Leftover] = []
     var findings: [Finding] = []
@@ -101,6 +103,7 @@ struct Recovery: Sendable {
             if head.kind == .seal { seal = offset }
             if isFirst && result.walked.isEmpty { try readOlderSegments(&disk) }
         }
+        result.walkedBytes += result.position.offset
         result.state.closeHead(
             length: result.position.offset, seal: seal, chain: result.position.chain, identity: superblock.identity)
     }
@@ -151,12 +154,12 @@ struct Recovery: Sendable {
         let (entries, identity, isFromSeal) = try SegmentReader.entries(of: segment, superblock.key, &disk)
         if segment.seal != 0 && !isFromSeal { result.findings.append(.seal(.segment(segment.number))) }
         if identity != superblock.identity { foreign.append((segment.number, identity)) }
-        let cut = result.state.cuts.first { segment.number < $0.segment }
+        let cut = result.state.cuts.filter { segment.number < $0.segment }.map(\.time).min()
         for entry in entries {
             guard Int(entry.page) < superblock.geometry.pageCount else {
                 throw .damaged(.segment(segment.number), offset: Int(entry.offset))
             }
-            if let cut, entry.version > cut.time { continue }
+            if let cut, entry.version > cut { continue }
             if entry.checkpoint > 0 && result.state.abandoned.contains(where: { $0.begin == entry.checkpoint }) {
                 continue
             }

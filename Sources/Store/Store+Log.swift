@@ -186,6 +186,7 @@ extension Store where Medium: ~Copyable {
         // Only now: after an error the same block is written again, and never the only good one.
         olderFloor = superblock.floor
         superblock = next
+        recoveredBytes = 0
     }
 
     /// Writes no more, and forgets what did not reach the disk.

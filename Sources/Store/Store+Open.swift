@@ -102,6 +102,7 @@ extension Store where Medium: ~Copyable {
         log.position = found.position
         log.nextNumber = found.nextNumber
         log.dirty = found.walked.map { .segment($0) }
+        recoveredBytes = found.walkedBytes
         findings = found.findings
         leftovers = found.leftovers
         cleaning = nil

@@ -39,6 +39,8 @@ public struct Store<Medium: Disk & ~Copyable>: ~Copyable {
     public internal(set) var flushCount = 0
     /// Bytes that were handed to the disk.
     public internal(set) var bytesWritten = 0
+    /// Bytes that were read record by record when it was opened, and will be again as long as nothing settles it.
+    public internal(set) var recoveredBytes = 0
 
     init(_ disk: consuming Medium, _ superblock: Superblock, _ state: LogState, _ log: LogWriter) {
         self.disk = disk

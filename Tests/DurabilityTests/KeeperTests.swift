@@ -65,4 +65,24 @@ import Wire
         }
         #expect(struck > 0)
     }
+
+    /// Lives that end in the middle of their first round leave the next one no more to read than the one before.
+    @Test func aLifeReadsWhatTheLastOneWrote() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var keeper = try keeper(on: host)
+        var longest = 0
+        for life in 1...100 as ClosedRange<UInt32> {
+            note({ $0.apply(.incarnation(life)) }, &keeper)
+            for page in 0..<UInt32(8) {
+                let bytes = [UInt8](repeating: UInt8(life), count: Self.geometry.pageBytes)
+                keeper.put(.init(number: page, version: Self.time(1), bytes: bytes))
+            }
+            try keeper.state.flush()
+            host.beginProcess()
+            let state = try DurableState(Store.open(DiskAccess(host: host)))
+            longest = max(longest, state.store.recoveredBytes)
+            keeper = Keeper(state, settleInterval: 2048)
+        }
+        #expect(longest < 3 * Self.geometry.segmentBytes)
+    }
 }
