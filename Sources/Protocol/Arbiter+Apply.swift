@@ -118,8 +118,9 @@ extension Arbiter {
         return true
     }
 
-    /// No sign of the token for this long, and a node that misses it: several heartbeats.
-    static let tokenPatience: UInt64 = 450 * Tuning.millisecond
+    /// No sign of the token for this long, and a node that misses it: nine heartbeats, of which on the worst of links
+    /// one arrives. (That a holder died is mostly known at once.)
+    static let tokenPatience: UInt64 = 950 * Tuning.millisecond
     /// A member that was not heard for this long is silent.
     public static let silence: UInt64 = 1_500 * Tuning.millisecond
 }

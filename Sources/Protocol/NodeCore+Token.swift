@@ -7,6 +7,7 @@ extension NodeCore {
         guard !token.isHeld, !token.isAsked, !isFrozen else { return }
         token.isAsked = true
         token.requestTries = 0
+        token.triesInSilence = 0
         askForToken(isUrgent: isUrgent, now, &world)
     }
 
@@ -16,9 +17,10 @@ extension NodeCore {
                                    isUrgent: isUrgent)
         let isKnown = token.holder.isNode && token.holder != station && token.requestTries < 2
         token.requestTries = min(token.requestTries + 1, 100)
+        token.triesInSilence = min(token.triesInSilence + 1, 100)
         token.requestDeadline = now + patience.wait(token.requestTries, tuning)
         send(request, to: isKnown ? token.holder : .everyone, &world)
-        if token.requestTries > tuning.triesUntilMissing {
+        if token.triesInSilence > tuning.triesUntilMissing {
             send(Missing(thing: .token, detail: UInt64(token.number)), to: .arbiter, &world)
         }
     }
@@ -99,6 +101,7 @@ extension NodeCore {
         if token.isWanted {
             token.isAsked = true
             token.requestTries = 0
+            token.triesInSilence = 0
             token.requestDeadline = now + patience.wait(0, tuning)
         }
     }
@@ -182,6 +185,7 @@ extension NodeCore {
         if header.sender == .arbiter { save(heartbeat.saved, &world) }
         if heartbeat.holdsToken && heartbeat.tokenNumber >= token.number && !token.isHeld {
             token.holder = header.sender
+            token.triesInSilence = 0
         }
         noteToken(heartbeat.tokenNumber, from: header.sender)
         return true

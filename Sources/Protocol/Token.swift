@@ -19,6 +19,8 @@ struct Token: Sendable {
     var isAsked = false
     var requestDeadline: UInt64 = .max
     var requestTries: UInt8 = 0
+    /// Of those, in how many the holder was silent [P25].
+    var triesInSilence: UInt8 = 0
 
     /// The last grant of this node, until there is evidence that it arrived; only the identical one is sent again.
     var grant: Grant? = nil
