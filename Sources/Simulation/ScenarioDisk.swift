@@ -3,13 +3,14 @@ import Store
 /// What befalls the arbiter's disk, and the host that it is in.
 extension Scenario {
     mutating func addDisk(_ random: inout Generator, _ trouble: Trouble) {
-        // Segments small enough to come and go, large enough for the summary of all that a run keeps (seed 251528958).
         disk = DiskHabits(
             isImmediate: random.chance(100), segmentBytes: (64 + 16 * random.below(6)) << 10,
             reserveBytes: random.chance(500) ? 0 : 4096 << random.below(3),
             settleInterval: 1 << (12 + random.below(8)), cleaningBudget: 256 << random.below(6),
             retention: Retention(
                 count: 1 + random.below(4), age: random.chance(300) ? random.between(0, 400_000) : 0))
+        // Small enough to come and go; but a segment begins with a list of all that is kept (seed 251528958).
+        if disk.retention.age == 0 { disk.segmentBytes /= 4 }
         let latency = [2_000, 50_000, 300_000, 2 * Self.millisecond][random.below(4)]
         disk.latency = (latency, latency + random.between(0, latency))
         disk.atOncePerMille = random.chance(500) ? 0 : random.below(500)

@@ -18,6 +18,8 @@ public final class Simulation {
     var trace = SHA256()
     var now: UInt64 = 0
     var events = 0
+    /// Everything that happened, frames or not: a run that goes on without an end ends here.
+    var steps = 0
     var phase = Phase.faults
     var calmCommits: [Int] = []
     var isEnded = false
@@ -129,14 +131,26 @@ public final class Simulation {
         finish(arbiterAt: 0)
         while !isEnded, checker.failures.isEmpty, let (time, event) = queue.removeFirst() {
             now = time
+            steps += 1
             perform(event)
             if events >= calmAfter && phase == .faults { perform(.calm) }
-            if events > Self.eventLimit { checker.fail(.storm, "more than \(Self.eventLimit) frames: a storm") }
+            checkLength()
         }
         return verdict()
     }
 
+    private func checkLength() {
+        if events > Self.eventLimit { checker.fail(.storm, "more than \(Self.eventLimit) frames: a storm") }
+        if steps > Self.stepLimit {
+            checker.fail(.storm, "no end after \(Self.stepLimit) steps, in \(phase); arbiter: \(stateOfArbiter)")
+        }
+    }
+
     static let eventLimit = 2_000_000
+    /// The longest runs take a tenth of it.
+    static let stepLimit = 8_000_000
+    /// To read a whole store takes as long as so many steps.
+    static let openingSteps = 2000
 
     private func perform(_ event: Event) {
         arbiter.store.now = now

@@ -45,6 +45,7 @@ extension Simulation {
 
     private func retryStore() {
         let wasStalled = arbiter.store.isStalled
+        steps += Self.openingSteps
         if wasStalled { disturb() }
         arbiter.store.retry()
         if !arbiter.store.keeper.isFailing { examineDisk() }
@@ -77,6 +78,7 @@ extension Simulation {
             arbiter.deathAtStart = diskRandom.below(6)
         }
         arbiterWoke = now
+        steps += Self.openingSteps
         guard arbiter.boot(now: now, checker) else {
             queue.insert(.fault(.startArbiter), at: now + diskRandom.between(1, 60) * Scenario.millisecond)
             return
@@ -142,6 +144,7 @@ extension Simulation {
         host.contents.base.capacity = .max
         host.contents.fault = nil
         host.callsUntilDeath = nil
+        host.diesOfPower = false
         if isHostDown { performOnDisk(.startHost) }
         guard arbiter.isAlive, arbiter.store.keeper.isFailing else { return }
         retryStore()

@@ -109,6 +109,11 @@ extension Simulation {
     func stopLosing() {
         network.isCalm = true
         network.heal()
+        stopSpite()
+    }
+
+    /// Nothing waits for its moment any more to do harm.
+    func stopSpite() {
         arbiter.store.ambush = nil
         mendDisk()
         mutes.removeAll()

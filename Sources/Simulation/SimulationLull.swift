@@ -7,12 +7,7 @@ extension Simulation {
         phase = .lull
         lullBegan = now
         armed.removeAll()
-        mendDisk()
-        mutes.removeAll()
-        unheard = nil
-        lonely = nil
-        lostCommitter = nil
-        slowStrict = nil
+        stopSpite()
         if withoutArbiter {
             disturb()
             arbiter.kill()

@@ -5,15 +5,20 @@ import Simulation
 struct Shrink {
     private let scriptLength: Int
     private let stillFails: (Restriction) -> Bool
+    private let isOver: () -> Bool
     private(set) var restriction = Restriction()
     private(set) var tries = 0
     static let mostTries = 250
 
     /// - Parameters:
     ///   - scriptLength: entries of the seed's fault script.
+    ///   - isOver: whether the time for the search has run out; what was found until then is kept.
     ///   - stillFails: whether the run fails alike when so much is taken away from it.
-    init(scriptLength: Int, stillFails: @escaping (Restriction) -> Bool) {
+    init(
+        scriptLength: Int, isOver: @escaping () -> Bool = { false }, stillFails: @escaping (Restriction) -> Bool
+    ) {
         self.scriptLength = scriptLength
+        self.isOver = isOver
         self.stillFails = stillFails
     }
 
@@ -74,7 +79,7 @@ struct Shrink {
     static let longestRun = 1 << 17
 
     private mutating func fails(_ attempt: Restriction) -> Bool {
-        guard tries < Self.mostTries else { return false }
+        guard tries < Self.mostTries, !isOver() else { return false }
         tries += 1
         return stillFails(attempt)
     }

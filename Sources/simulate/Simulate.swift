@@ -98,23 +98,46 @@ struct Simulate {
     /// Shows the failure with the shortest prefix that still fails, its last events, and how to see it all.
     private func explain(_ failure: Crew.Failure) {
         tell(failure)
-        let length = Simulation.scriptLength(seed: failure.seed, trouble: options.trouble, nodes: options.nodes)
-        var shrink = Shrink(scriptLength: length) { attempt in
-            Child.outcome(of: options.words(failure.seed, attempt))?.check == failure.check
-        }
-        shrink.run()
-        let words = options.words(failure.seed, shrink.restriction)
+        let restriction = shrink(failure)
+        let words = options.words(failure.seed, restriction)
         var last: [String] = []
         var count = 0
         if var child = Child(words + ["--trace"]) {
-            while let lines = child.read() {
+            let time = Countdown(Self.searchTime)
+            while !time.isOver, child.speaks(within: time.left), let lines = child.read() {
                 count += lines.count
                 last = (last + lines).suffix(Self.shownEvents)
             }
+            child.kill()
             _ = child.finish()
         }
-        print("  shortest prefix that still fails, of \(shrink.tries) tried: \(count) events, the last of them:")
+        print("  \(count) events, the last of them:")
         for line in last { print("    \(line)") }
         print("  replay: \(CommandLine.arguments[0]) \(words.joined(separator: " ")) --trace")
     }
+
+    /// Of what hangs, each try would take as long as that.
+    private func shrink(_ failure: Crew.Failure) -> Restriction {
+        guard failure.check != "hang" else { return options.restriction }
+        let length = Simulation.scriptLength(seed: failure.seed, trouble: options.trouble, nodes: options.nodes)
+        let time = Countdown(Self.searchTime)
+        var shrink = Shrink(scriptLength: length, isOver: { time.isOver }, stillFails: { attempt in
+            Child.outcome(of: options.words(failure.seed, attempt), longestSilence: time.left)?.check == failure.check
+        })
+        shrink.run()
+        print("  shortest prefix that still fails, of \(shrink.tries) tried"
+            + (time.isOver ? ", then there was no more time" : ""))
+        return shrink.restriction
+    }
+
+    /// For the search for the least, and again for the way to its end.
+    private static let searchTime = Duration.seconds(30)
+}
+
+/// A time that runs out.
+private struct Countdown {
+    private let end: ContinuousClock.Instant
+    init(_ time: Duration) { end = ContinuousClock().now + time }
+    var left: Duration { max(.zero, end - ContinuousClock().now) }
+    var isOver: Bool { left == .zero }
 }

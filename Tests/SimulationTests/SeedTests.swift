@@ -17,11 +17,32 @@ struct SeedTests {
         (1363, nil, .all.subtracting(.variety),
          "after a restore, every Open named an epoch that opened at its own commit: no node took it"),
         (1581, nil, .all.subtracting(.variety), "the same, with an arbiter that was killed while it opened an epoch"),
+        (90_050_949, nil, .all, "nodes that heard the holder missed its token, and the arbiter had missed four signs"),
+        (90_051_061, nil, .all, "an arbiter that was to die of a power cut died in a lull, and nobody started another"),
     ]
 
     @Test(arguments: pinned) func pinnedSeedsStaySound(seed: UInt64, nodes: Int?, trouble: Trouble, was: String) {
         let verdict = Simulation.run(seed: seed, trouble: trouble, nodes: nodes)
         #expect(verdict.isSound, "\(was): \(verdict.description)")
+    }
+
+    /// Seed 90051061: who was to die of a power cut died in the lull behind it, and nobody started another.
+    @Test func nothingWaitsForItsMomentInALull() {
+        let simulation = Simulation(seed: 1, trouble: .none, nodes: 2)
+        simulation.arbiter.boot(now: 0, simulation.checker)
+        simulation.arbiter.store.ambush = ArbiterStore.Ambush(moment: .opening, isBefore: true)
+        simulation.arbiter.host.callsUntilDeath = 100
+        simulation.arbiter.host.diesOfPower = true
+        simulation.beginLull(withoutArbiter: false)
+        #expect(simulation.arbiter.store.ambush == nil && !simulation.arbiter.host.diesOfPower)
+        #expect(simulation.arbiter.host.callsUntilDeath == nil)
+    }
+
+    @Test func aRunWithoutAnEndEnds() {
+        let simulation = Simulation(seed: 1, trouble: .none, nodes: 2)
+        simulation.steps = Simulation.stepLimit
+        let verdict = simulation.run()
+        #expect(verdict.failures.map(\.check) == [.storm], "\(verdict.description)")
     }
 
     @Test func oneSeedIsOneRun() {

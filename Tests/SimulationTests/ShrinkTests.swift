@@ -48,6 +48,19 @@ struct ShrinkTests {
         #expect(shrink.tries == Shrink.mostTries)
     }
 
+    /// When its time has run out, the search has what it has found until then.
+    @Test func theSearchEndsWithItsTime() {
+        var left = 30
+        let need = Need(faults: [3], kinds: .loss, frames: 5)
+        var shrink = Shrink(scriptLength: 1000, isOver: { left == 0 }, stillFails: { attempt in
+            left -= 1
+            return need.isMet(by: attempt)
+        })
+        shrink.run()
+        #expect(shrink.tries == 30 && left == 0)
+        #expect(shrink.restriction.calmAfter == 5 && shrink.restriction.without != .none)
+    }
+
     @Test func aScriptOfNothing() {
         let shrink = shrunk(Need(frames: 5), scriptLength: 0)
         #expect(shrink.restriction.calmAfter == 5)
