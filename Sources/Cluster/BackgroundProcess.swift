@@ -11,13 +11,34 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
         ProcessIdentity.load(directory.record(of: rawValue)).flatMap { $0.isAlive ? $0 : nil }
     }
 
-    public func socket(in directory: RunDirectory) -> String {
+    private func socket(in directory: RunDirectory) -> String {
         switch self {
         case .supervisor: directory.supervisorSocket
         case .segment: directory.segmentSocket
         case .arbiter: directory.arbiterSocket
         }
     }
+
+    /// Asks the process. What is said when it does not answer names it.
+    public func client(in directory: RunDirectory) -> ControlClient {
+        ControlClient(path: socket(in: directory)) {
+            let process = running(in: directory)
+            let number = process.map { " (process \($0.processIdentifier))" } ?? ""
+            return ControlClient.Silence(
+                name: "the \(title(in: directory))\(number)",
+                advice: process.flatMap { $0.isStopped ? "it is stopped: kill -CONT \($0.processIdentifier)" : nil }
+                    ?? "see \(directory.log(of: rawValue))")
+        }
+    }
+
+    /// What a reader knows it by.
+    private func title(in directory: RunDirectory) -> String {
+        let storage = (try? ClusterDescription.load(directory))?.storage
+        return self == .arbiter && storage?.isVolatile == false ? "page server" : rawValue
+    }
+
+    /// Whether the process accepts requests.
+    func isServing(in directory: RunDirectory) -> Bool { canConnect(to: socket(in: directory)) }
 
     /// Starts the process in a session of its own. Its output goes to its log.
     ///
@@ -92,7 +113,7 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
         let deadline = ContinuousClock.now + limit
         var leftToAnother: ContinuousClock.Instant?
         while ContinuousClock.now < deadline {
-            if canConnect(to: socket(in: directory)) { return }
+            if isServing(in: directory) { return }
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
                 guard status == 0 else { throw lastWords(in: directory) }
@@ -133,7 +154,7 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
 }
 
 /// Whether somebody accepts connections at `path`.
-func canConnect(to path: String) -> Bool {
+private func canConnect(to path: String) -> Bool {
     let descriptor = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
     guard descriptor >= 0 else { return false }
     defer { close(descriptor) }

@@ -15,18 +15,18 @@ public struct ClusterHandle: Sendable {
     public init(_ directory: RunDirectory) throws(Failure) {
         self.directory = directory
         description = try ClusterDescription.load(directory)
-        supervisor = ControlClient(path: directory.supervisorSocket)
+        supervisor = BackgroundProcess.supervisor.client(in: directory)
     }
 
     /// Makes sure that the supervisor serves: a killed one is started again.
     public func ensureSupervisor() async throws(Failure) {
-        if canConnect(to: directory.supervisorSocket) { return }
+        if BackgroundProcess.supervisor.isServing(in: directory) { return }
         let child = try BackgroundProcess.supervisor.start(in: directory)
         try await BackgroundProcess.supervisor.waitUntilServing(in: directory, child: child, limit: .seconds(30))
     }
 
     /// - Parameter limit: how long the answer is waited for.
-    public func status(limit: Duration = .seconds(30)) async throws(Failure) -> ClusterStatus {
+    public func status(limit: Duration = .seconds(10)) async throws(Failure) -> ClusterStatus {
         try await ask(SupervisorStatus(), limit: limit, isRepeatable: true)
     }
 
@@ -82,7 +82,7 @@ public struct ClusterHandle: Sendable {
     /// The arbiter's control socket, with a supervisor at work that keeps the arbiter alive.
     public func arbiter() async throws(Failure) -> ControlClient {
         try await ensureSupervisor()
-        return ControlClient(path: directory.arbiterSocket)
+        return BackgroundProcess.arbiter.client(in: directory)
     }
 
     /// The arbiter's control socket, once it serves: one that was killed is waited for.
@@ -90,8 +90,8 @@ public struct ClusterHandle: Sendable {
     /// - Throws: `.unavailable` with what keeps it from serving.
     public func servingArbiter() async throws(Failure) -> ControlClient {
         let arbiter = try await arbiter()
-        do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus()) } catch {
-            guard error.place == arbiter.path else { throw error }
+        do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: Self.glance) } catch {
+            guard error.place == arbiter.path, error.kind != .timeout else { throw error }
             let trouble = try await status().trouble
             throw Failure(
                 .unavailable, trouble ?? "the arbiter does not serve: \(error.message)",
@@ -103,7 +103,7 @@ public struct ClusterHandle: Sendable {
     /// The segment's control socket.
     public func segment() async throws(Failure) -> ControlClient {
         try await ensureSupervisor()
-        return ControlClient(path: directory.segmentSocket)
+        return BackgroundProcess.segment.client(in: directory)
     }
 
     /// - Parameter isRepeatable: whether to ask the next supervisor when this one is killed before it answers.
@@ -125,6 +125,9 @@ public struct ClusterHandle: Sendable {
         try await ensureSupervisor()
         return try await supervisor.send(request, limit: limit)
     }
+
+    /// As long as a question may take that the arbiter answers at once.
+    public static let glance = Duration.seconds(2)
 
     /// How many are asked, should each be killed before it answers.
     private static let supervisors = 3

@@ -34,6 +34,18 @@ public final class Interruption: Sendable {
     /// Whether somebody wants the command to end.
     public var isNoted: Bool { noted.withLock { $0 != nil } }
 
+    /// Does something when somebody wants the command to end, and ends it. The task is cancelled when there is no more
+    /// reason for that.
+    public func watch(_ body: @escaping @Sendable () async -> Void) -> Task<Void, Never> {
+        Task {
+            while !isNoted {
+                do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
+            }
+            await body()
+            obey()
+        }
+    }
+
     /// Ends the command if there was a signal, with the status that a shell gives to such an end.
     public func obey() {
         guard let number = noted.withLock({ $0 }) else { return }

@@ -55,14 +55,23 @@ public struct ProcessIdentity: Codable, Equatable, Sendable {
         }
     }
 
-    /// Field 22 of `/proc/PID/stat`; the fields begin behind the command's closing bracket (proc(5)).
+    /// Whether somebody has stopped it, as with SIGSTOP or a debugger: it does nothing until it is let go on.
+    public var isStopped: Bool { ["T", "t"].contains(Self.facts(of: processIdentifier)?.first) }
+
+    /// Field 22 of `/proc/PID/stat`.
     private static func startTicks(of processIdentifier: Int32) -> UInt64? {
+        guard let fields = facts(of: processIdentifier), fields.count > 19, !["Z", "X"].contains(fields[0]) else {
+            return nil
+        }
+        return UInt64(fields[19])
+    }
+
+    /// `/proc/PID/stat` from field 3 on; the fields begin behind the command's closing bracket (proc(5)).
+    private static func facts(of processIdentifier: Int32) -> [String]? {
         guard let data = readSystemFile("/proc/\(processIdentifier)/stat") else { return nil }
         let text = String(decoding: data, as: UTF8.self)
         guard let bracket = text.lastIndex(of: ")") else { return nil }
-        let fields = text[bracket...].split(separator: " ").dropFirst()
-        guard fields.count > 19, fields.first != "Z", fields.first != "X" else { return nil }
-        return UInt64(fields[fields.startIndex + 19])
+        return text[bracket...].split(separator: " ").dropFirst().map(String.init)
     }
 
     private static func currentBoot() -> String {

@@ -1,27 +1,36 @@
 import CLinux
 import Control
 import Foundation
+import PageServer
 
 /// A cluster's way back to an earlier state, written down before anything is changed, so that the successor of a
 /// supervisor that is killed on it ends it: with the old state up to the moment at which the stores are exchanged, with
 /// the earlier one from there.
+///
+/// Directories are known by their number (inode), which they keep in the exchange: nothing is deleted or renamed that
+/// this restore has not made or found.
 struct RestoreIntent: Codable {
+    /// The state, as people name it.
+    var state: String
     /// The cluster's store.
     var store: String
     /// Until the exchange the store to come, from there on the old one.
     var other: String
-    /// Number of the directory of the store to come, which it keeps in the exchange.
-    var inode: UInt64
+    /// Where the old one goes in the end.
+    var aside: String
+    /// Numbers of the directories of the store to come and of the old one.
+    private var coming: UInt64
+    private var old: UInt64
     /// Nodes that are to run afterwards.
     var nodes: [Int]
 
-    init(store: String, other: String, nodes: [Int]) throws(Failure) {
-        guard let inode = Self.inode(of: other) else {
-            throw Failure(.fault, "\(other) is missing: \(String(cString: strerror(errno)))", at: other)
-        }
+    init(to state: String, store: String, other: String, nodes: [Int]) throws(Failure) {
+        self.state = state
         self.store = store
         self.other = other
-        self.inode = inode
+        aside = StoreMoves.freeName(beside: store)
+        coming = try Self.number(of: other)
+        old = try Self.number(of: store)
         self.nodes = nodes
     }
 
@@ -42,11 +51,14 @@ struct RestoreIntent: Codable {
         unlink(directory.restoreFile)
     }
 
-    var isExchanged: Bool { Self.inode(of: store) == inode }
+    var isExchanged: Bool { (try? Self.number(of: store)) == coming }
 
-    private static func inode(of path: String) -> UInt64? {
+    private static func number(of path: String) throws(Failure) -> UInt64 {
         var facts = stat()
-        return stat(path, &facts) == 0 ? UInt64(facts.st_ino) : nil
+        guard stat(path, &facts) == 0 else {
+            throw Failure(.fault, "\(path) is missing: \(String(cString: strerror(errno)))", at: path)
+        }
+        return UInt64(facts.st_ino)
     }
 
     /// The stores change places, all at once: there is no moment without a store.
@@ -57,6 +69,18 @@ struct RestoreIntent: Codable {
             throw StoreMoves.failure(store, other)
         }
         StoreMoves.flushNames(beside: store)
+    }
+
+    /// Tidies up beside the cluster's store: the old one gets its name, or a copy that came to nothing is deleted.
+    ///
+    /// - Returns: Where the old store is, if the stores were exchanged.
+    func settle() throws(Failure) -> String? {
+        guard isExchanged else {
+            if (try? Self.number(of: other)) == coming { try StoreFolder.delete(other) }
+            return nil
+        }
+        guard (try? Self.number(of: other)) == old else { return aside }
+        return try StoreMoves.setAside(other, to: aside)
     }
 }
 

@@ -3,44 +3,77 @@ import Foundation
 import PageServer
 
 /// `plurix restore`: the cluster goes back to a checkpoint. Until the stores are exchanged every failure leaves it in
-/// the state that it had, from there on in that of the checkpoint. Only a copy that came to nothing is deleted.
+/// the state that it had, from there on in that of the checkpoint. Once begun it is ended, whatever becomes of the
+/// command that wanted it; a supervisor that is killed on it leaves it to its successor.
 extension Supervisor {
     func restore(_ request: RestoreCluster) async throws(Failure) -> RestoreOutcome {
         try refuseWhileRestoring()
         guard starting.isEmpty else {
             throw Failure(.unavailable, "a node is being started", advice: "wait until it has joined, and try again")
         }
-        isRestoring = true
-        defer { isRestoring = false }
+        restoring = request.at
+        // A task of its own: who asked may be gone before it ends.
+        let task = Task { () -> Result<RestoreOutcome, Failure> in
+            do throws(Failure) {
+                let outcome = try await goBack(to: request.at)
+                await endRestore()
+                return .success(outcome)
+            } catch {
+                await endRestore()
+                return .failure(error)
+            }
+        }
+        return try await task.value.get()
+    }
+
+    private func goBack(to time: String) async throws(Failure) -> RestoreOutcome {
         let checkpoint: CheckpointReport
         let intent: RestoreIntent
-        do throws(Failure) { (checkpoint, intent) = try await prepareRestore(at: request.at) } catch {
+        do throws(Failure) { (checkpoint, intent) = try await prepareRestore(to: time) } catch {
             throw error.adding("the cluster was not touched")
         }
-        await stopAll()
-        do throws(Failure) { try intent.exchange() } catch {
-            // The nodes' names are all that is new: what they had was saved.
-            await goBack(intent)
+        note("the cluster is going back to \(intent.state)")
+        do throws(Failure) {
+            try await stopAll()
+            try intent.exchange()
+        } catch {
+            note("the cluster does not go back: \(error)")
+            await giveUp(intent)
             throw error.adding("the cluster goes on with the state that it had")
         }
         do throws(Failure) {
             let old = try await finish(intent)
             return RestoreOutcome(checkpoint: checkpoint, oldStore: old, nodes: intent.nodes)
         } catch {
-            throw error.adding("the cluster has the state of \(request.at)")
+            throw error.adding("the cluster has the state of \(time)")
         }
     }
 
-    func refuseWhileRestoring() throws(Failure) {
-        guard isRestoring else { return }
-        throw Failure(
-            .unavailable, "the cluster is going back to an earlier state", advice: "wait until it has",
-            at: "cluster \(description.name)")
+    private func endRestore() async {
+        restoring = nil
+        // Programs may begin again.
+        await report()
     }
 
-    /// Saves what is there and makes the store to come, while everything runs on.
-    private func prepareRestore(at time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
-        if let running = try await arbiter.sendPatiently(ArbiterStatus()).running {
+    func refuseWhileRestoring() throws(Failure) {
+        guard let restoring else { return }
+        throw Failure(
+            .unavailable, "the cluster is going back to \(restoring)",
+            advice: "wait until it has: see \(directory.hint("status"))", at: "cluster \(description.name)")
+    }
+
+    private func note(_ words: String) {
+        logger.notice("\(words)")
+        directory.notices.append(NoticeFile.line(words))
+    }
+
+    // MARK: Up to the exchange
+
+    /// Saves what is there and makes the store to come, while all nodes are there.
+    private func prepareRestore(to time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
+        // No program begins any more, so none is at work from here on if none is now.
+        try await tell()
+        if let running = try await arbiter.send(ArbiterStatus()).running {
             throw Failure(
                 .unavailable, "\(running.program) runs on this cluster",
                 advice: "wait for it, or stop it with \(directory.hint("stop"))")
@@ -49,118 +82,129 @@ extension Supervisor {
         let other = StoreMoves.nameForNew(beside: store)
         var restored = description
         restored.identifier = UInt64.random(in: 1 ... .max)
+        // First, so that a name that nothing has costs nothing.
+        let fork = try await arbiter.send(
+            ArbiterFork(at: time, into: other, cluster: restored.identifier), limit: .seconds(120))
         do throws(Failure) {
-            // First, so that a name that nothing has costs nothing.
-            let reply = try await arbiter.send(
-                ArbiterFork(at: time, into: other, cluster: restored.identifier), limit: .seconds(120))
             let all = try await arbiter.send(ArbiterCheckpoints())
-            guard let checkpoint = all.first(where: { $0.time == reply.time }) else {
+            guard let checkpoint = all.first(where: { $0.time == fork.time }) else {
                 throw Failure(.unavailable, "the checkpoint \(time) was forgotten meanwhile", at: time)
             }
             _ = try await arbiter.send(ArbiterCheckpoint(label: nil), limit: .seconds(90))
             try StoreUser.note(directory, in: other)
             let alive = nodes.filter { $0.stage != .dead }.map(\.number)
-            let intent = try RestoreIntent(store: store, other: other, nodes: alive)
+            let intent = try RestoreIntent(to: checkpoint.title, store: store, other: other, nodes: alive)
             try restored.write(to: directory.restoredStateFile)
             try intent.save(in: directory)
             return (checkpoint, intent)
         } catch {
-            discard(other)
             RestoreIntent.remove(in: directory)
+            // The arbiter has made it a moment ago.
+            do throws(Failure) { try StoreFolder.delete(other) } catch { logger.error("\(error)") }
             throw error
         }
     }
 
-    private func discard(_ copy: String) {
-        guard (try? StoreFolder.content(of: copy)) == .store else { return }
-        do throws(Failure) { try StoreFolder.delete(copy) } catch { logger.error("\(error)") }
-    }
-
     /// Ends the arbiter, and then the machines: their end is no business of the state that was saved.
-    private func stopAll() async {
-        isArbiterHeld = true
-        await endArbiter()
-        for node in nodes where node.stage != .dead {
-            do throws(Failure) { try await end(node.number) } catch { logger.error("\(error)") }
-        }
-        // One that was just being started when it was held.
-        await endArbiter()
+    private func stopAll() async throws(Failure) {
+        try await holdArbiter()
+        for node in nodes where node.stage != .dead { try await end(node.number) }
     }
 
-    private func endArbiter() async {
-        guard let process = BackgroundProcess.arbiter.running(in: directory) else { return }
-        // One that does not answer is killed.
-        _ = try? await arbiter.send(Stop(), limit: .seconds(5))
-        let deadline = ContinuousClock.now + .seconds(2)
-        while process.isAlive, ContinuousClock.now < deadline {
-            waitpid(process.processIdentifier, nil, WNOHANG)
-            try? await Task.sleep(for: .milliseconds(2))
+    /// Ends the arbiter and takes its lock, so that none works on the store or begins to: not one that was started and
+    /// has not said so yet, either.
+    private func holdArbiter() async throws(Failure) {
+        isArbiterHeld = true
+        if BackgroundProcess.arbiter.running(in: directory) != nil {
+            // One that does not answer is killed.
+            _ = try? await arbiter.send(Stop(), limit: .seconds(5))
         }
-        process.signal(SIGKILL)
-        while process.isAlive {
-            waitpid(process.processIdentifier, nil, WNOHANG)
+        let start = ContinuousClock.now
+        while true {
+            if let lock = try ProcessLock.take(directory.lock(of: BackgroundProcess.arbiter.rawValue)) {
+                arbiterLock = consume lock
+                return
+            }
+            if let process = BackgroundProcess.arbiter.running(in: directory) {
+                if ContinuousClock.now - start > Self.ending { process.signal(SIGKILL) }
+                waitpid(process.processIdentifier, nil, WNOHANG)
+            }
+            guard ContinuousClock.now - start < Self.ending * 5 else {
+                throw Failure(.timeout, "the page server does not end", at: arbiter.path)
+            }
+            // Cancellation makes it look more often.
             try? await Task.sleep(for: .milliseconds(2))
         }
     }
+
+    /// As long as an arbiter may take that was told to end.
+    private static let ending = Duration.seconds(2)
 
     /// The old state stays, and the nodes that were ended come back.
-    private func goBack(_ intent: RestoreIntent) async {
-        discard(intent.other)
-        isArbiterHeld = false
-        defer { RestoreIntent.remove(in: directory) }
-        do throws(Failure) { try await startAgain(intent.nodes) } catch { logger.error("\(error)") }
+    private func giveUp(_ intent: RestoreIntent) async {
+        do throws(Failure) { _ = try intent.settle() } catch { logger.error("\(error)") }
+        await startAgain(intent)
     }
 
-    /// The stores are exchanged: everything follows them.
+    // MARK: From the exchange on
+
+    /// Everything follows the store. What an earlier supervisor has done of it is not done again.
     ///
     /// - Returns: Where the old store is.
     private func finish(_ intent: RestoreIntent) async throws(Failure) -> String {
-        // It is there already when an earlier supervisor got that far.
-        rename(directory.restoredStateFile, directory.stateFile)
+        if access(directory.restoredStateFile, F_OK) == 0 {
+            guard rename(directory.restoredStateFile, directory.stateFile) == 0 else {
+                throw RunDirectory.unwritable(directory.stateFile)
+            }
+        }
         description = try ClusterDescription.load(directory)
         var old = intent.other
-        if (try? StoreFolder.content(of: old)) == .store {
-            let name = StoreMoves.freeName(beside: intent.store)
-            do throws(Failure) {
-                try StoreMoves.rename(old, to: name)
-                old = name
-            } catch {
-                logger.warning("\(error)")
-            }
-            StoreUser.forget(in: old)
-        }
-        isArbiterHeld = false
-        defer { RestoreIntent.remove(in: directory) }
-        try await startAgain(intent.nodes)
+        do throws(Failure) { old = try intent.settle() ?? old } catch { logger.warning("\(error)") }
+        note("the memory is as it was at \(intent.state); what came after it is in \(old)")
+        await startAgain(intent)
         return old
     }
 
-    /// The arbiter is started by who watches over it.
-    private func startAgain(_ numbers: [Int]) async throws(Failure) {
+    /// Lets the arbiter work, which is started by who watches over it, and starts nodes. What does not start is noted:
+    /// the cluster's state is what it is, and the nodes can be added.
+    private func startAgain(_ intent: RestoreIntent) async {
+        arbiterLock = nil
+        note(nil, of: .arbiter)
+        isArbiterHeld = false
         let deadline = ContinuousClock.now + .seconds(20)
-        while !canConnect(to: directory.arbiterSocket) {
-            guard ContinuousClock.now < deadline else {
-                throw troubles[.arbiter] ?? Failure(.timeout, "the arbiter does not start", at: "arbiter")
-            }
-            if let trouble = troubles[.arbiter] { throw trouble }
+        while !BackgroundProcess.arbiter.isServing(in: directory), ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(5))
         }
-        for number in numbers where !isRunning(number) { _ = try await startMachine(StartNode(node: number)) }
+        for number in intent.nodes where !isRunning(number) {
+            do throws(Failure) { _ = try await startMachine(StartNode(node: number)) } catch {
+                note("n\(number) does not start: \(error)")
+            }
+        }
+        RestoreIntent.remove(in: directory)
     }
 
-    /// Holds the arbiter back when the last supervisor was killed on the way to an earlier state.
+    // MARK: After a supervisor's death
+
+    /// Whether the last supervisor was killed on the way to an earlier state. Known before the first request is
+    /// answered.
     func noticeRestore() {
-        isArbiterHeld = RestoreIntent.load(directory) != nil
+        guard let intent = RestoreIntent.load(directory) else { return }
+        restoring = intent.state
+        isArbiterHeld = true
     }
 
     /// Ends what the last supervisor was killed over.
     func completeRestore() async {
         guard let intent = RestoreIntent.load(directory) else { return }
-        isRestoring = true
-        defer { isRestoring = false }
-        guard intent.isExchanged else { return await goBack(intent) }
-        // Everything that belonged to the old state had ended before the exchange.
-        do throws(Failure) { _ = try await finish(intent) } catch { logger.error("\(error)") }
+        do throws(Failure) {
+            // Its arbiter may live.
+            try await holdArbiter()
+            if intent.isExchanged { _ = try await finish(intent) } else { await giveUp(intent) }
+        } catch {
+            note(error, of: .arbiter)
+            note("the way back to \(intent.state) cannot be ended: \(error)")
+        }
+        await endRestore()
     }
 }
 

@@ -26,9 +26,11 @@ actor Supervisor {
     private var reportedAt = ContinuousClock.now
     /// Why a background process does not start.
     private(set) var troubles: [BackgroundProcess: Failure] = [:]
-    /// The cluster goes back to an earlier state: nodes neither come nor go meanwhile, and the arbiter is not started
-    /// again before its store is another.
-    var isRestoring = false
+    /// The state that the cluster goes back to, while it does: nodes neither come nor go, and no program begins.
+    var restoring: String?
+    /// Keeps arbiters from their work while the store is exchanged: whoever has it is the arbiter.
+    var arbiterLock: ProcessLock?
+    /// Whether the arbiter is not to be started again for now.
     var isArbiterHeld = false
 
     init(in directory: RunDirectory, logger: Logger) throws(Failure) {
@@ -41,8 +43,8 @@ actor Supervisor {
             try EmbeddedDriver.prepare(directory)
         }
         machines = try VirtualMachines(uri: EmbeddedDriver.uri(description.connect, directory), logger: logger)
-        segment = ControlClient(path: directory.segmentSocket)
-        arbiter = ControlClient(path: directory.arbiterSocket)
+        segment = BackgroundProcess.segment.client(in: directory)
+        arbiter = BackgroundProcess.arbiter.client(in: directory)
         nodes = NodeRecord.load(directory)
     }
 
@@ -182,9 +184,11 @@ actor Supervisor {
                     node, description.nic, seen: seen?.nodes.first { $0.number == node.number })
             },
             running: seen?.running.map { running in
-                ClusterStatus.Program(program: running.program, nodes: running.nodes.map { "n\($0)" })
+                ClusterStatus.Program(
+                    program: running.program, nodes: running.nodes.map { "n\($0)" },
+                    unattendedSeconds: running.unattendedSeconds, patienceSeconds: running.patienceSeconds)
             },
-            trouble: trouble ?? seen?.storeTrouble, notices: seen?.notices ?? [])
+            restoring: restoring, trouble: trouble ?? seen?.storeTrouble, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.
@@ -287,16 +291,20 @@ actor Supervisor {
 
     /// Tells the arbiter which machines run, which says which are gone. One that does not take it is told again.
     func report() async {
-        let running = nodes.filter { $0.stage == .running }.map(\.number)
-        let paused = nodes.filter { $0.stage == .paused }.map(\.number)
-        reportedAt = .now
-        do {
-            _ = try await arbiter.send(ArbiterMachines(running: running, paused: paused), limit: .seconds(5))
-            isReportDue = false
-        } catch {
+        do throws(Failure) { try await tell() } catch {
             isReportDue = true
             logger.warning("the arbiter was not told which machines run: \(error)")
         }
+    }
+
+    /// Tells the arbiter which machines run, and whether programs may begin.
+    func tell() async throws(Failure) {
+        let running = nodes.filter { $0.stage == .running }.map(\.number)
+        let paused = nodes.filter { $0.stage == .paused }.map(\.number)
+        reportedAt = .now
+        let machines = ArbiterMachines(running: running, paused: paused, isRestoring: restoring != nil)
+        _ = try await arbiter.send(machines, limit: .seconds(5))
+        isReportDue = false
     }
 
     private func tellDeath(_ number: Int) async {
@@ -316,11 +324,14 @@ actor Supervisor {
         // One that was killed is there again in a moment.
         for _ in 0..<Self.tries {
             do throws(Failure) {
-                lastSeen = try await arbiter.send(ArbiterStatus(), limit: .seconds(5))
+                lastSeen = try await arbiter.send(ArbiterStatus(), limit: ClusterHandle.glance)
                 return (lastSeen, troubles.values.map(\.description).sorted().first)
             } catch {
                 let trouble = troubles[.arbiter] ?? error
-                guard error.place == arbiter.path, troubles.isEmpty else { return (lastSeen, trouble.description) }
+                let isAway = error.kind == .unavailable && error.place == arbiter.path
+                guard isAway, troubles.isEmpty else { return (lastSeen, trouble.description) }
+                // It is not to be there.
+                if isArbiterHeld { return (lastSeen, nil) }
             }
             try? await Task.sleep(for: .milliseconds(50))
         }

@@ -12,6 +12,10 @@ public struct ClusterStatus: Codable, Sendable {
         public var program: String
         /// Names of the nodes that take part.
         public var nodes: [String]
+        /// How long nobody has asked for its result, seconds; whoever waits for it asks all the time.
+        public var unattendedSeconds: Int
+        /// What nobody asks for so long is stopped, seconds.
+        public var patienceSeconds: Int
     }
 
     public struct Node: Codable, Sendable {
@@ -52,6 +56,8 @@ public struct ClusterStatus: Codable, Sendable {
     public var nodes: [Node]
     /// The program that runs.
     public var running: Program?
+    /// The state that the cluster goes back to, while it does.
+    public var restoring: String?
     /// What keeps the cluster from its work, and what to do; what is told of the nodes may be old then.
     public var trouble: String?
     /// Refusals, opened epochs and undone commits, newest last.

@@ -16,11 +16,12 @@ public struct SupervisorProcess: Sendable {
 
     /// Serves until it is told to shut down.
     public func run() async throws {
+        // Before anybody is answered.
         await supervisor.noticeRestore()
         for process in [BackgroundProcess.segment, .arbiter] where process.running(in: directory) == nil {
             try await begin(process)
         }
-        _ = try await ControlClient(path: directory.segmentSocket).send(SegmentAttach(station: 0xF0))
+        _ = try await BackgroundProcess.segment.client(in: directory).send(SegmentAttach(station: 0xF0))
         try await supervisor.recover()
 
         let (stops, stop) = AsyncStream.makeStream(of: Void.self)

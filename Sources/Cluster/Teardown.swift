@@ -23,10 +23,12 @@ public struct Teardown: Sendable {
         for process in [BackgroundProcess.arbiter, .segment] {
             guard process.running(in: directory) != nil else { continue }
             // One that does not answer is killed below.
-            _ = try? await ControlClient(path: process.socket(in: directory)).send(Stop(), limit: .seconds(5))
+            _ = try? await process.client(in: directory).send(Stop(), limit: .seconds(5))
         }
         let rest = [BackgroundProcess.arbiter, .segment].compactMap { $0.running(in: directory) }
         await end(emulators() + rest)
+        // Stores that a restore was about to tidy up.
+        if let intent = RestoreIntent.load(directory) { _ = try intent.settle() }
         try await remove()
         return true
     }
@@ -54,7 +56,7 @@ public struct Teardown: Sendable {
         guard let cluster = try? ClusterHandle(directory) else { return }
         do {
             try await cluster.ensureSupervisor()
-            _ = try await ControlClient(path: directory.supervisorSocket).send(ShutDown(), limit: .seconds(60))
+            _ = try await BackgroundProcess.supervisor.client(in: directory).send(ShutDown(), limit: .seconds(60))
         } catch {
             // What libvirt does not end, `emulators` finds.
         }
@@ -71,5 +73,19 @@ public struct Teardown: Sendable {
             for process in processes { waitpid(process.processIdentifier, nil, WNOHANG) }
             try? await Task.sleep(for: .milliseconds(2))
         }
+    }
+}
+
+extension RunDirectory {
+    /// Whether anything of the cluster is at work: its next command starts what is missing again.
+    public var hasLivingCluster: Bool {
+        BackgroundProcess.allCases.contains { $0.running(in: self) != nil } || Teardown(self).hasLivingMachines
+    }
+}
+
+extension StoreUser {
+    /// The cluster that has a store, if it lives. The store is its own also while its page server is away for a moment.
+    public static func livingCluster(of store: String) -> RunDirectory? {
+        cluster(of: store).flatMap { $0.hasLivingCluster ? $0 : nil }
     }
 }

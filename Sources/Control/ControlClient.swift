@@ -5,10 +5,26 @@ import NIOPosix
 /// Sends requests to a `ControlServer`. Every request has a connection of its own, so a client needs no closing.
 public struct ControlClient: Sendable {
     public let path: String
+    private let silence: (@Sendable () -> Silence)?
 
-    /// - Parameter path: the server's Unix socket.
-    public init(path: String) {
+    /// What is said of a server that is there and does not answer.
+    public struct Silence: Sendable {
+        /// Who it is.
+        public var name: String
+        public var advice: String
+
+        public init(name: String, advice: String) {
+            self.name = name
+            self.advice = advice
+        }
+    }
+
+    /// - Parameters:
+    ///   - path: the server's Unix socket.
+    ///   - silence: asked when no answer came in time; without it the socket is named.
+    public init(path: String, silence: (@Sendable () -> Silence)? = nil) {
         self.path = path
+        self.silence = silence
     }
 
     /// Sends a request and waits for the answer.
@@ -24,8 +40,7 @@ public struct ControlClient: Sendable {
                 group.addTask { try await exchange(request) }
                 group.addTask {
                     try await Task.sleep(for: limit)
-                    throw Failure(
-                        .timeout, "no answer to \"\(Request.operation)\" on \(path) within \(limit)", at: path)
+                    throw late(Request.operation, limit)
                 }
                 defer { group.cancelAll() }
                 guard let reply = try await group.next() else { throw CancellationError() }
@@ -40,13 +55,25 @@ public struct ControlClient: Sendable {
         }
     }
 
+    private func late(_ operation: String, _ limit: Duration) -> Failure {
+        let silence = silence?()
+        let tenths = Int((limit / .milliseconds(100)).rounded())
+        let seconds = tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+        return Failure(
+            .timeout, "\(silence?.name ?? path) has not answered \"\(operation)\" within \(seconds) s",
+            advice: silence?.advice, at: path)
+    }
+
     /// Sends a request that may be sent twice, to a server that is started again when it was killed.
     ///
+    /// - Parameter limit: how long an answer is waited for once the server is there.
     /// - Throws: as `send`; `.unavailable` only when the server stays away.
-    public func sendPatiently<Request: ControlRequest>(_ request: Request) async throws(Failure) -> Request.Reply {
+    public func sendPatiently<Request: ControlRequest>(
+        _ request: Request, limit: Duration = .seconds(30)
+    ) async throws(Failure) -> Request.Reply {
         let end = ContinuousClock.now + Self.restart
         while true {
-            do throws(Failure) { return try await send(request) } catch {
+            do throws(Failure) { return try await send(request, limit: limit) } catch {
                 let isAway = error.kind == .unavailable && error.place == path
                 guard isAway, ContinuousClock.now < end else { throw error }
             }

@@ -27,6 +27,17 @@ public enum StoreMoves {
         flushNames(beside: new)
     }
 
+    /// Gives a store that no cluster has any more another name, or where that is taken the next free one.
+    ///
+    /// - Returns: Its new path.
+    /// - Throws: as `rename`.
+    public static func setAside(_ path: String, to wanted: String) throws(Failure) -> String {
+        let name = isTaken(wanted) ? freeName(beside: wanted) : wanted
+        try rename(path, to: name)
+        StoreUser.forget(in: name)
+        return name
+    }
+
     /// What is said of a directory that cannot be renamed, by the system's error number.
     public static func failure(_ path: String, _ new: String, _ code: Int32 = errno) -> Failure {
         let place = RunDirectory.parent(of: path)

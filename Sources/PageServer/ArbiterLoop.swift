@@ -64,7 +64,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         orders = Orders(incarnation: arbiter.endpoint.incarnation)
         jobs = Jobs(incarnation: arbiter.endpoint.incarnation, in: directory, now: Clock.now())
         roster = Roster(arbiter)
-        notices = NoticeBoard(build: settings.build, file: directory.noticesFile, logger: logger)
+        notices = NoticeBoard(build: settings.build, file: directory.notices, logger: logger)
         self.directory = directory
         world.onStall = { [weak self] failure in self?.answerAll(.failure(failure)) }
         keeper.report = { [weak self] report in self?.post(report) }
@@ -184,6 +184,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
+        for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         checkpointIfDue(now)
         guard orders.deadline <= now else { return }
@@ -209,12 +210,12 @@ public final class ArbiterLoop: @unchecked Sendable {
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
-            running: jobs.running, storeTrouble: storeTrouble?.description, notices: notices.texts)
+            running: jobs.running(now: Clock.now()), storeTrouble: storeTrouble?.description, notices: notices.texts)
     }
 
     /// Gives the program up that runs.
     func stopProgram() throws(Failure) -> RunningProgram? {
-        guard let running = jobs.running else { return nil }
+        guard let running = jobs.running(now: Clock.now()) else { return nil }
         try cancel(running.job)
         return running
     }
@@ -238,6 +239,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Which machines there are.
     public func update(_ machines: ArbiterMachines) {
         pauses.update(paused: machines.paused, now: Clock.now())
+        jobs.isClosed = machines.isRestoring
         for node in roster.update(running: machines.running, paused: machines.paused) { bury(node) }
     }
 

@@ -84,6 +84,9 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterStart.self) { request in
             let checked = try JobRequest(
                 request, sharedPages: settings.sharedPages, maximumFrameBytes: settings.maximumFrameBytes)
+            if let end = request.validUntil, Clock.microsecondsSince1970() > end {
+                throw Failure(.timeout, "\(request.program) was not begun in time", at: request.program)
+            }
             return ArbiterStart.Reply(job: try await loop.perform { loop throws(Failure) in try loop.start(checked) })
         }
         server.on(ArbiterJob.self) { request in

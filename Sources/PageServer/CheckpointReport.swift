@@ -1,5 +1,6 @@
 import Control
 import Store
+import Wire
 
 extension CheckpointReport {
     public init(_ checkpoint: Checkpoint) {
@@ -7,4 +8,10 @@ extension CheckpointReport {
             time: checkpoint.time.raw, epoch: checkpoint.time.epoch, counter: checkpoint.time.counter,
             created: checkpoint.created, label: checkpoint.label, isKept: checkpoint.isKept)
     }
+
+    /// Its commit time, as every option takes it.
+    public var name: String { CheckpointName.text(GlobalTime(epoch: epoch, counter: counter)) }
+
+    /// As messages name it: `1:29 (before)`.
+    public var title: String { label.isEmpty ? name : "\(name) (\(label))" }
 }

@@ -141,14 +141,17 @@ struct Job {
     }
 
     /// The user has given the job up.
-    mutating func cancel(now: UInt64, _ orders: inout Orders) {
-        guard stage != .ended, !isCancelled else { return }
+    ///
+    /// - Returns: False when it had ended or was given up already.
+    mutating func cancel(now: UInt64, _ orders: inout Orders) -> Bool {
+        guard stage != .ended, !isCancelled else { return false }
         isCancelled = true
         if stage == .fencing || stage == .placing {
             end(Failure(.unavailable, "\(program) was stopped before it began"), now, &orders)
         } else {
             submitStop(&orders)
         }
+        return true
     }
 
     private func submitStop(_ orders: inout Orders) {

@@ -13,6 +13,10 @@ struct Jobs {
     private let began: UInt64
     /// When somebody last asked for a job, or the running one began.
     private var askedAt: UInt64
+    /// What a person should know, until somebody takes it.
+    private var notices: [String] = []
+    /// No job begins: the cluster goes back to an earlier state.
+    var isClosed = false
 
     /// Ended jobs whose results can still be asked for.
     private static let remembered = 8
@@ -34,6 +38,11 @@ struct Jobs {
 
     /// Begins a job.
     mutating func start(_ request: JobRequest, now: UInt64, _ orders: inout Orders) throws(Failure) -> Int {
+        guard !isClosed else {
+            throw Failure(
+                .unavailable, "the cluster is going back to an earlier state",
+                advice: "wait until it has: see \(directory.hint("status"))")
+        }
         if let running = jobs.first(where: { !$0.hasEnded }) {
             throw Failure(
                 .unavailable,
@@ -48,12 +57,22 @@ struct Jobs {
     }
 
     mutating func cancel(_ number: Int, now: UInt64, _ orders: inout Orders) throws(Failure) {
-        jobs[try place(of: number)].cancel(now: now, &orders)
+        _ = jobs[try place(of: number)].cancel(now: now, &orders)
     }
 
     /// The job that has not ended.
-    var running: RunningProgram? {
-        jobs.first { !$0.hasEnded }.map { RunningProgram(job: $0.number, program: $0.program, nodes: $0.nodes) }
+    func running(now: UInt64) -> RunningProgram? {
+        jobs.first { !$0.hasEnded }.map { job in
+            RunningProgram(
+                job: job.number, program: job.program, nodes: job.nodes,
+                unattendedSeconds: Int((now - askedAt) / 1_000_000_000),
+                patienceSeconds: Int(Self.abandonment / 1_000_000_000))
+        }
+    }
+
+    mutating func takeNotices() -> [String] {
+        defer { notices = [] }
+        return notices
     }
 
     mutating func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
@@ -89,7 +108,11 @@ struct Jobs {
             jobs.allSatisfy(\.hasEnded)
         else { return }
         askedAt = now
-        jobs.append(Job(adopting: record, in: directory, now: now))
+        let job = Job(adopting: record, in: directory, now: now)
+        jobs.append(job)
+        if phase.isActive {
+            notices.append("\(job.program), which was at work in the state that is saved, goes on from there")
+        }
     }
 
     /// Hands ended orders to their jobs, stops what nobody waits for, and tells jobs which nodes are dead.
@@ -100,7 +123,10 @@ struct Jobs {
             jobs[place].finished(purpose, outcome, now: now, &orders)
         }
         if now - askedAt > Self.abandonment {
-            for place in jobs.indices { jobs[place].cancel(now: now, &orders) }
+            for place in jobs.indices where jobs[place].cancel(now: now, &orders) {
+                let seconds = Self.abandonment / 1_000_000_000
+                notices.append("\(jobs[place].program) is stopped: nobody has asked for its result for \(seconds) s")
+            }
         }
         guard dead != 0 else { return }
         for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }

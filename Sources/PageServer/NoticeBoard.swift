@@ -1,5 +1,4 @@
 import Control
-import Foundation
 import Logging
 import Protocol
 import Wire
@@ -23,32 +22,21 @@ struct NoticeBoard {
     /// Foreign frames are reported at most this often, nanoseconds.
     private static let unauthenticInterval: UInt64 = 10_000_000_000
 
-    private let file: String?
+    private let file: NoticeFile?
 
-    /// - Parameter file: where notices are kept for the next arbiter, a line each.
-    init(build: BuildIdentifier, file: String? = nil, logger: Logger) {
+    /// - Parameter file: where notices are kept for the next arbiter.
+    init(build: BuildIdentifier, file: NoticeFile? = nil, logger: Logger) {
         self.build = build
         self.file = file
         self.logger = logger
-        texts = file.map(Self.load) ?? []
-    }
-
-    private static func load(_ file: String) -> [String] {
-        let text = String(decoding: FileManager.default.contents(atPath: file) ?? Data(), as: UTF8.self)
-        return text.split(separator: "\n").suffix(limit).map(String.init)
-    }
-
-    /// A notice that cannot be kept is in the log and is shown as long as this arbiter lives.
-    private func keep(_ text: String) {
-        guard let file, let stream = fopen(file, "a") else { return }
-        fputs(text + "\n", stream)
-        fclose(stream)
+        texts = file?.lines.suffix(Self.limit) ?? []
     }
 
     mutating func post(_ text: String, _ level: Logger.Level = .notice) {
         logger.log(level: level, "\(text)")
-        texts.append("\(Clock.timeOfDay()) \(text)")
-        keep(texts[texts.count - 1])
+        let line = NoticeFile.line(text)
+        texts.append(line)
+        file?.append(line)
         if texts.count > Self.limit { texts.removeFirst(texts.count - Self.limit) }
     }
 
@@ -124,9 +112,4 @@ struct NoticeBoard {
         case .pageMissing(let page): "nobody has page \(page.index)"
         }
     }
-}
-
-extension RunDirectory {
-    /// What a person should know of the arbiter's decisions, a line each.
-    public var noticesFile: String { path + "/arbiter.notices" }
 }

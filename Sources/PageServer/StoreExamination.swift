@@ -1,23 +1,12 @@
 import Control
 import Store
-import Wire
 
 /// What `plurix fsck` finds out about a store.
 public struct StoreExamination: Encodable, Sendable {
-    public struct Kept: Encodable, Sendable {
-        /// Epoch and counter of the commit.
-        public var epoch: UInt32
-        public var counter: UInt64
-        /// Microseconds since 1970.
-        public var created: UInt64
-        public var label: String
-        public var isKept: Bool
-    }
-
     /// Nothing that was saved is lost.
     public var sound: Bool
     public var cluster: UInt64?
-    public var checkpoints: [Kept] = []
+    public var checkpoints: [CheckpointReport] = []
     public var segments = 0
     public var bytes = 0
     public var pages = 0
@@ -34,11 +23,7 @@ public struct StoreExamination: Encodable, Sendable {
             let inventory = try store.verify()
             sound = inventory.isSound
             cluster = store.cluster
-            checkpoints = store.checkpoints.map {
-                Kept(
-                    epoch: $0.time.epoch, counter: $0.time.counter, created: $0.created, label: $0.label,
-                    isKept: $0.isKept)
-            }
+            checkpoints = store.checkpoints.map { CheckpointReport($0) }
             segments = inventory.segments
             bytes = inventory.bytes
             pages = inventory.pages

@@ -76,9 +76,7 @@ public enum StoreFolder {
     /// - Throws: `.unavailable` while somebody uses it, `.input` when it cannot be renamed.
     public static func setAside(_ path: String) throws(Failure) -> String {
         let disk = try StoreDirectory(path, for: .writing)
-        let name = StoreMoves.freeName(beside: path)
-        try StoreMoves.rename(path, to: name)
-        StoreUser.forget(in: name)
+        let name = try StoreMoves.setAside(path, to: StoreMoves.freeName(beside: path))
         // Nobody else could open it until here.
         _ = consume disk
         return name

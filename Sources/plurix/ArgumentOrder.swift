@@ -12,12 +12,14 @@ enum ArgumentOrder {
         "--directory",
     ]
 
+    /// Commands that have commands of their own.
+    static let nested: Set<String> = ["net", "store"]
+
     static func arranged(_ arguments: [String]) -> [String] {
         let end = arguments.firstIndex(of: "--") ?? arguments.endIndex
         var rest = Array(arguments[..<end])
         var front: [String] = []
-        let depth = takeWord(&rest, into: &front) == "net" ? 1 : 0
-        for _ in 0..<depth { takeWord(&rest, into: &front) }
+        if let command = takeWord(&rest, into: &front), nested.contains(command) { takeWord(&rest, into: &front) }
         return front + rest + arguments[end...]
     }
 

@@ -5,9 +5,6 @@ import Foundation
 import PageServer
 
 extension CheckpointReport {
-    /// `EPOCH:COUNTER`, as every option takes it.
-    var name: String { "\(epoch):\(counter)" }
-
     /// When it was taken, as in `2026-11-21T00:46:36Z`.
     var taken: String { Date(timeIntervalSince1970: Double(created) / 1e6).formatted(.iso8601) }
 }
@@ -77,11 +74,8 @@ struct Checkpoints: AsyncParsableCommand {
 
     private func found() async throws -> [CheckpointReport] {
         guard let from else { return try await common.cluster().servingArbiter().send(ArbiterCheckpoints()) }
-        do throws(Failure) { return try StoreExamination.checkpoints(of: from) } catch {
-            // A store in use is asked for at who uses it.
-            guard error.kind == .unavailable, let user = StoreUser.cluster(of: from) else { throw error }
-            return try await ControlClient(path: user.arbiterSocket).sendPatiently(ArbiterCheckpoints())
-        }
+        guard let user = StoreUser.livingCluster(of: from) else { return try StoreExamination.checkpoints(of: from) }
+        return try await ClusterHandle(user).servingArbiter().send(ArbiterCheckpoints())
     }
 
     static func table(_ checkpoints: [CheckpointReport]) -> Table {
@@ -99,7 +93,8 @@ struct Restore: AsyncParsableCommand {
         abstract: "Let a running cluster go back to a checkpoint.",
         discussion: """
             All nodes are started anew with the memory as it was then. Nothing is lost: the state up to now is saved, \
-            and its store stays beside the cluster's, as DIR.1 or with the next free number.
+            and its store stays beside the cluster's, as DIR.1 or with the next free number. Once begun it is done, \
+            also when this command is interrupted.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -122,7 +117,13 @@ struct Restore: AsyncParsableCommand {
 
     func run() async throws {
         let cluster = try common.cluster()
+        let hint = cluster.directory.hint
         Terminal.progress("going back to \(at)")
+        let watch = Interruption().watch {
+            Terminal.progress(
+                "what was begun goes on without this command: see \(hint("status")) and \(hint("events"))")
+        }
+        defer { watch.cancel() }
         let outcome = try await cluster.restore(at: at)
         let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
             Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
@@ -133,16 +134,18 @@ struct Restore: AsyncParsableCommand {
                     checkpoint: outcome.checkpoint, oldStoreDirectory: outcome.oldStore,
                     nodes: outcome.nodes.map { "n\($0)" }))
         }
-        let label = outcome.checkpoint.label.isEmpty ? "" : " (\(outcome.checkpoint.label))"
-        Terminal.show("the memory is as it was at \(outcome.checkpoint.name)\(label)")
+        Terminal.show("the memory is as it was at \(outcome.checkpoint.title)")
         Terminal.show("what came after it is in \(outcome.oldStore)")
-        if let words = try status.resumption(common.directory().hint) { Terminal.show(words) }
+        if let words = status.resumption(hint) { Terminal.show(words) }
     }
 }
 
 extension ClusterStatus {
     /// What is said of a program that the state holds in the middle of its work: it is there like all the rest.
     func resumption(_ hint: (String) -> String) -> String? {
-        running.map { "\($0.program), which ran at that time, goes on from there; end it with \(hint("stop"))" }
+        running.map { running in
+            "\(running.program), which ran at that time, goes on from there. Nobody waits for its result: it is stopped"
+                + " after \(running.patienceSeconds) s, or at once with \(hint("stop"))"
+        }
     }
 }

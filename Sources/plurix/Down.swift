@@ -8,8 +8,9 @@ struct Down: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "End a cluster and remove everything it left but its store, also what a kill -9 left behind.",
         discussion: """
-            The newest state is saved before. To go on with it later: plurix up --from DIR, with the directory that is \
-            named at the end. A volatile cluster's store goes with it.
+            The newest state is saved before; where that cannot be done the cluster goes on, and the exit code is 69. \
+            To go on with a store later: plurix up --from DIR, with the directory that is named at the end. A volatile \
+            cluster's store goes with it.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -17,9 +18,14 @@ struct Down: AsyncParsableCommand {
     @Flag(help: "Delete the cluster's store too: nothing of its memory stays.")
     var deleteStore = false
 
+    @Flag(help: "End the cluster also where its last commits cannot be saved, and say which are lost.")
+    var force = false
+
     private struct Outcome: Encodable {
         var cluster: String
         var removed: Bool
+        /// What is not in the store, and why; nil when all is.
+        var lost: String?
         /// The store that stays; nil when none does.
         var storeDirectory: String?
         var storeDeleted: Bool
@@ -28,7 +34,7 @@ struct Down: AsyncParsableCommand {
     func run() async throws {
         let directory = try common.directory()
         let storage = try store(of: directory)
-        if !storage.isVolatile, !deleteStore { await saveNewest(directory) }
+        let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
         if deleteStore, isThere {
@@ -36,7 +42,7 @@ struct Down: AsyncParsableCommand {
             try StoreUser.named(path) { () throws(Failure) in try StoreFolder.delete(path) }
         }
         let outcome = Outcome(
-            cluster: common.name, removed: removed,
+            cluster: common.name, removed: removed, lost: lost,
             storeDirectory: removed && isThere && !deleteStore ? storage.directory : nil,
             storeDeleted: deleteStore && isThere)
         if common.json { try Terminal.show(json: outcome) } else { show(outcome, storage.directory, directory) }
@@ -45,12 +51,16 @@ struct Down: AsyncParsableCommand {
     private func show(_ outcome: Outcome, _ store: String, _ directory: RunDirectory) {
         let name = outcome.cluster
         Terminal.show(outcome.removed ? "cluster \(name) is removed" : "there is no cluster \(name)")
+        if let lost = outcome.lost { Terminal.progress("lost: \(lost)") }
         if outcome.storeDeleted { Terminal.show("its store \(store) is deleted") }
         guard let path = outcome.storeDirectory else { return }
         let isUsual = path == (try? ClusterDescription.Storage.defaultDirectory(of: name))
         let hints = [
-            (directory.hint("up --from \(path)"), "go on with it"),
-            (directory.hint(isUsual ? "up --new" : "up --new --store \(path)"), "begin anew; this one is renamed"),
+            (directory.hint("up --from \(path.quoted)"), "go on with it"),
+            (
+                directory.hint(isUsual ? "up --new" : "up --new --store \(path.quoted)"),
+                "begin anew; this one is renamed"
+            ),
             isUsual ? (directory.hint("down --delete-store"), "delete it") : nil,
         ].compactMap { $0 }
         Terminal.show("its store stays in \(path):")
@@ -69,18 +79,23 @@ struct Down: AsyncParsableCommand {
         return ClusterDescription.Storage(directory: path, isVolatile: false)
     }
 
-    /// What nodes have committed and the arbiter has not saved would be lost.
-    private func saveNewest(_ directory: RunDirectory) async {
-        guard BackgroundProcess.arbiter.running(in: directory) != nil, Teardown(directory).hasLivingMachines else {
-            return
-        }
+    /// Saves what nodes have committed and the arbiter has not saved yet.
+    ///
+    /// - Returns: What is lost all the same, and why; nil when nothing is.
+    /// - Throws: the same unless the user wants the cluster to end anyway: what he would lose he may still save.
+    private func lossBySaving(
+        _ directory: RunDirectory, _ storage: ClusterDescription.Storage
+    ) async throws(Failure) -> String? {
+        guard Teardown(directory).hasLivingMachines else { return nil }
         do throws(Failure) {
-            _ = try await ControlClient(path: directory.arbiterSocket)
-                .send(ArbiterCheckpoint(label: nil), limit: Self.patience)
+            try await LastState.save(ClusterHandle(directory))
+            return nil
         } catch {
-            Terminal.progress("the last commits could not be saved: \(error)")
+            if force { return "\(error)" }
+            let mend = error.advice.map { "\($0), and try again" } ?? "mend that, and try again"
+            throw Failure(
+                .unavailable, "the cluster was not ended, because \(error.message)",
+                advice: "\(mend), or lose them with \(directory.hint("down --force"))", at: storage.directory)
         }
     }
-
-    private static let patience = Duration.seconds(5)
 }

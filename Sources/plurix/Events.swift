@@ -1,12 +1,10 @@
 import ArgumentParser
 import Control
-import Foundation
-import PageServer
 
-/// What the arbiter has noted: who came and went, which epochs were opened and why, and which commits they undid.
+/// What was noted: who came and went, which epochs were opened and why, which commits they undid, and restores.
 struct Events: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what has happened to a cluster: nodes, epochs, undone commits and why.")
+        abstract: "Show what has happened to a cluster: nodes, epochs, undone commits, restores, and why.")
 
     @OptionGroup var common: CommonOptions
 
@@ -16,7 +14,7 @@ struct Events: ParsableCommand {
         var text: String
 
         /// A line of the file of notices: the time, a space, and words.
-        init?(_ line: Substring) {
+        init?(_ line: String) {
             guard let space = line.firstIndex(of: " ") else { return nil }
             time = String(line[..<space])
             text = String(line[line.index(after: space)...])
@@ -31,10 +29,7 @@ struct Events: ParsableCommand {
     func run() throws {
         let directory = try common.directory()
         _ = try ClusterDescription.load(directory)
-        // Nothing was noted where there is no file.
-        let lines = String(
-            decoding: FileManager.default.contents(atPath: directory.noticesFile) ?? Data(), as: UTF8.self)
-        let events = lines.split(separator: "\n").compactMap { Event($0) }
+        let events = directory.notices.lines.compactMap { Event($0) }
         if common.json { return try Terminal.show(json: Outcome(cluster: common.name, events: events)) }
         for event in events { Terminal.show("\(event.time) \(event.text)") }
     }

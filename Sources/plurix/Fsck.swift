@@ -38,8 +38,7 @@ struct Fsck: ParsableCommand {
                 "\(found.segments) segments, \(found.bytes) bytes; \(found.pages) pages, of which"
                     + " \(found.neededPages) are needed")
             for one in found.checkpoints {
-                let label = one.label.isEmpty ? "" : ", \(one.label)"
-                lines.append("checkpoint \(one.epoch):\(one.counter)\(label)\(one.isKept ? "" : ", the newest state")")
+                lines.append("checkpoint \(one.title)\(one.isKept ? "" : ", the newest state")")
             }
         }
         return lines + found.findings + (found.sound ? ["sound"] : [])

@@ -52,23 +52,30 @@ struct ProgramRun {
     private let request: ProgramRequest
     private let interruption: Interruption
     private let limit: Duration?
+    /// When the program is stopped.
+    private let end: ContinuousClock.Instant?
 
     /// An arbiter that is away so long does not come back: its supervisor would have started it again.
     private static let patience: Duration = .seconds(30)
 
-    /// How long the cluster's state is waited for while there is other work.
-    private static let glance: Duration = .seconds(2)
+    /// How long a program may take to be begun, and an input to be read.
+    private static let answering: Duration = .seconds(5)
+    private static let reading: Duration = .seconds(30)
 
     /// How long a program that ran too long may take to stop.
     private static let stopping: Duration = .seconds(5)
 
     /// - Parameters:
-    ///   - limit: the program is stopped when it takes longer.
+    ///   - limit: the program is stopped when it takes longer, counted from `start`.
     ///   - interruption: stops the program when it is noted.
-    init(_ cluster: ClusterHandle, _ request: ProgramRequest, limit: Duration?, _ interruption: Interruption) {
+    init(
+        _ cluster: ClusterHandle, _ request: ProgramRequest, limit: Duration?, since start: ContinuousClock.Instant,
+        _ interruption: Interruption
+    ) {
         self.cluster = cluster
         self.request = request
         self.limit = limit
+        end = limit.map { start + $0 }
         self.interruption = interruption
     }
 
@@ -80,11 +87,13 @@ struct ProgramRun {
         on nodes: [Int], since commitTime: UInt64, output: (ProgramReport.Line) -> Void
     ) async throws -> ProgramReport {
         try checkSize()
-        let end = limit.map { ContinuousClock.now + $0 }
         let arbiter = try await cluster.arbiter()
+        let patience = within(request.input == nil ? Self.answering : Self.reading)
         let job = try await arbiter.send(
             ArbiterStart(
-                program: request.program, arguments: request.arguments, nodes: nodes, input: request.input)
+                program: request.program, arguments: request.arguments, nodes: nodes, input: request.input,
+                validUntil: UInt64((Date().timeIntervalSince1970 + patience / .seconds(1)) * 1e6)),
+            limit: patience
         ).job
         var printed = 0
         var lastAnswer = ContinuousClock.now
@@ -96,7 +105,7 @@ struct ProgramRun {
             if interruption.isNoted, !isStopping {
                 isStopping = true
                 Terminal.progress("stopping \(request.program)")
-                _ = try await arbiter.sendPatiently(ArbiterCancel(job: job))
+                _ = try await arbiter.sendPatiently(ArbiterCancel(job: job), limit: Self.stopping)
             }
             if let reply = try await answer(arbiter, job, since: lastAnswer) {
                 lastAnswer = .now
@@ -112,19 +121,28 @@ struct ProgramRun {
             if let end, ContinuousClock.now >= end { throw await giveUp(job, arbiter, parts) }
             if progress.isDue {
                 // A cluster that does not answer is told by the next question for the job.
-                progress.say(parts, try? await cluster.status(limit: Self.glance))
+                progress.say(parts, try? await cluster.status())
             }
             try await Task.sleep(for: pause)
             pause = min(pause * 2, .milliseconds(50))
         }
     }
 
-    /// Nil while a killed arbiter is being started again.
+    /// No longer than the program may take.
+    private func within(_ patience: Duration) -> Duration {
+        guard let end else { return patience }
+        return min(patience, max(end - .now, .milliseconds(100)))
+    }
+
+    /// Nil while a killed arbiter is being started again, or one does not answer.
     private func answer(
         _ arbiter: ControlClient, _ job: Int, since lastAnswer: ContinuousClock.Instant
     ) async throws(Failure) -> ArbiterJob.Reply? {
-        do throws(Failure) { return try await arbiter.send(ArbiterJob(job: job)) } catch {
-            guard error.kind == .unavailable, ContinuousClock.now - lastAnswer < Self.patience else { throw error }
+        do throws(Failure) {
+            return try await arbiter.send(ArbiterJob(job: job), limit: within(ClusterHandle.glance))
+        } catch {
+            let isAway = error.kind == .unavailable || error.kind == .timeout && error.place == arbiter.path
+            guard isAway, ContinuousClock.now - lastAnswer < Self.patience else { throw error }
             // Its supervisor may have been killed too.
             try await cluster.ensureSupervisor()
             return nil
@@ -135,7 +153,7 @@ struct ProgramRun {
     private func giveUp(_ job: Int, _ arbiter: ControlClient, _ parts: [ArbiterJob.Part]) async -> Failure {
         // Stopped first: a supervisor that hangs must not keep the program running.
         let isStopped = await isStopped(job, arbiter)
-        let status = try? await cluster.status(limit: Self.glance)
+        let status = try? await cluster.status()
         let participants = RunProgress.participants(parts, status)
         let late = participants.filter { $0.part != .finished }
         let words = status?.trouble ?? RunProgress.words(late.isEmpty ? participants : late)
@@ -154,9 +172,9 @@ struct ProgramRun {
     private func isStopped(_ job: Int, _ arbiter: ControlClient) async -> Bool {
         let end = ContinuousClock.now + Self.stopping
         do {
-            _ = try await arbiter.sendPatiently(ArbiterCancel(job: job))
+            _ = try await arbiter.sendPatiently(ArbiterCancel(job: job), limit: ClusterHandle.glance)
             while ContinuousClock.now < end {
-                switch try await arbiter.sendPatiently(ArbiterJob(job: job)).state {
+                switch try await arbiter.sendPatiently(ArbiterJob(job: job), limit: ClusterHandle.glance).state {
                 case .finished, .failed: return true
                 case .starting, .running, .saving: try await Task.sleep(for: .milliseconds(10))
                 }

@@ -41,18 +41,24 @@ struct Run: AsyncParsableCommand {
     private static let shownLines = 20
 
     func run() async throws {
+        let start = ContinuousClock.now
         let request = try ProgramRequest(program, programArguments)
         let cluster = try common.cluster()
         let status = try await cluster.status()
         let present = status.nodes
-        let chosen = try choose(from: present)
+        if let state = status.restoring {
+            throw Failure(
+                .unavailable, "the cluster is going back to \(state)",
+                advice: "wait until it has: see \(cluster.directory.hint("status"))")
+        }
+        let chosen = try choose(from: present, status.trouble)
         let absent = nodes == nil ? present.filter { $0.state != .joined } : []
         for node in absent { Terminal.progress("\(node.name) is \(node.state.rawValue) and takes no part") }
         let recording = try history.map { path throws(Failure) in try HistoryRecording(cluster, to: path) }
         let interruption = Interruption()
         try await recording?.begin()
         let limit = timeout.map { Duration.seconds($0) }
-        let run = ProgramRun(cluster, request, limit: limit, interruption)
+        let run = ProgramRun(cluster, request, limit: limit, since: start, interruption)
         let outcome = await outcome(of: run, on: chosen, since: status.commitTime, recording)
         if let recording, let history { try await finish(recording, history) }
         if case .failure = outcome { interruption.obey() }
@@ -94,7 +100,7 @@ struct Run: AsyncParsableCommand {
     private func finish(_ recording: HistoryRecording, _ path: String) async throws {
         do throws(Failure) {
             let count = try await recording.end()
-            Terminal.progress("\(path): \(count) transactions; see plurix check \(path)")
+            Terminal.progress("\(path): \(count) transactions; see plurix check \(path.quoted)")
         } catch {
             await recording.abandon()
             throw error
@@ -107,10 +113,11 @@ struct Run: AsyncParsableCommand {
         return Array(arguments[..<dashes] + arguments[(dashes + 1)...])
     }
 
-    private func choose(from present: [ClusterStatus.Node]) throws -> [Int] {
+    private func choose(from present: [ClusterStatus.Node], _ trouble: String?) throws -> [Int] {
         let directory = try common.directory()
         let numbers = present.filter { $0.state == .joined }.compactMap { Int($0.name.dropFirst()) }
         guard !numbers.isEmpty else {
+            if let trouble { throw Failure(.unavailable, "no node can take part: \(trouble)") }
             let states = present.map { "\($0.name) is \($0.state.rawValue)" }.joined(separator: ", ")
             throw Failure(
                 .unavailable, "no node can take part: \(present.isEmpty ? "there is none" : states)",

@@ -15,6 +15,7 @@ struct Status: AsyncParsableCommand {
         let status = try await common.cluster().status()
         if common.json { return try Terminal.show(json: status) }
         if let trouble = status.trouble { Terminal.show("trouble: \(trouble)") }
+        if let state = status.restoring { Terminal.show("the cluster is going back to \(state)") }
         let commits = Self.counter(status.commitTime)
         let behind = commits - min(commits, Self.counter(status.savedTime))
         func process(_ number: Int32?) -> String { number.map { "\($0)" } ?? "not running" }
@@ -26,7 +27,8 @@ struct Status: AsyncParsableCommand {
             "supervisor \(process(status.processes.supervisor)), segment \(process(status.processes.segment)),"
                 + " arbiter \(process(status.processes.arbiter))")
         if let running = status.running {
-            Terminal.show("\(running.program) runs on \(running.nodes.joined(separator: ", "))")
+            let nodes = running.nodes.joined(separator: ", ")
+            Terminal.show("\(running.program) runs on \(nodes)" + (try unattended(running)))
         }
         for line in Self.table(status).lines(width: Terminal.columns) { Terminal.show(line) }
         for notice in status.notices.suffix(Self.shownNotices) { Terminal.show("notice: \(notice)") }
@@ -34,6 +36,16 @@ struct Status: AsyncParsableCommand {
             Terminal.show("(the newest \(Self.shownNotices) of \(status.notices.count) notices; all with --json)")
         }
     }
+
+    /// Whoever waits for a program asks for it every 50 ms.
+    private func unattended(_ running: ClusterStatus.Program) throws -> String {
+        guard running.unattendedSeconds >= Self.attention else { return "" }
+        let rest = max(0, running.patienceSeconds - running.unattendedSeconds)
+        return "; nobody waits for its result, so it is stopped in \(rest) s, or at once with"
+            + " \(try common.directory().hint("stop"))"
+    }
+
+    private static let attention = 3
 
     /// How many commits a global time counts; its epoch is in the high bits.
     private static func counter(_ time: UInt64) -> UInt64 { GlobalTime(raw: time).counter }

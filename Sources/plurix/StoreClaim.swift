@@ -75,13 +75,12 @@ actor StoreClaim {
 
     /// The copy shares the files of the past. A store in use is copied by who uses it.
     private func fork(_ source: String, at time: String?, cluster: UInt64) async throws(Failure) {
-        do throws(Failure) {
+        guard let user = StoreUser.livingCluster(of: source) else {
             _ = try StoreRevival.fork(from: source, at: time, into: path, cluster: cluster)
-        } catch {
-            guard error.kind == .unavailable, let user = StoreUser.cluster(of: source) else { throw error }
-            _ = try await ControlClient(path: user.arbiterSocket)
-                .send(ArbiterFork(at: time, into: path, cluster: cluster), limit: .seconds(120))
+            return
         }
+        _ = try await ClusterHandle(user).servingArbiter()
+            .send(ArbiterFork(at: time, into: path, cluster: cluster), limit: .seconds(120))
     }
 
     /// Leaves everything as it was before `prepare`. A store that was gone on with stays what it is.
@@ -99,17 +98,16 @@ actor StoreClaim {
 }
 
 extension StoreUser {
-    /// Says by whom a store is in use, where that keeps somebody from his work.
+    /// Does something to a store that no cluster uses.
     ///
-    /// - Parameter otherwise: what else can be done than to end that cluster.
+    /// - Parameter otherwise: what else can be done than to end the cluster that does.
+    /// - Throws: `.unavailable` with the name of the cluster that lives on it.
     static func named<Result>(
         _ path: String, otherwise: String? = nil, _ body: () throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        do throws(Failure) { return try body() } catch {
-            guard error.kind == .unavailable, let user = cluster(of: path) else { throw error }
-            throw Failure(
-                .unavailable, "the store in \(path) is used by the cluster \(user.name)",
-                advice: "end that with \(user.hint("down"))" + (otherwise.map { ", or \($0)" } ?? ""), at: path)
-        }
+        guard let user = livingCluster(of: path) else { return try body() }
+        throw Failure(
+            .unavailable, "the store in \(path) is used by the cluster \(user.name)",
+            advice: "end that with \(user.hint("down"))" + (otherwise.map { ", or \($0)" } ?? ""), at: path)
     }
 }

@@ -110,7 +110,9 @@ struct StorePlan: Equatable, Sendable {
     /// Whether the plan can be carried out, as far as can be seen before anything is changed.
     ///
     /// - Throws: `.input` for a store in the way, or none where one is needed.
-    func check() throws(Failure) {
+    func check(in directory: RunDirectory) throws(Failure) {
+        try checkStaying(storage.isVolatile ? nil : storage.directory, in: directory)
+        if case .fork(let source, _) = beginning { try checkStaying(source, in: directory) }
         switch beginning {
         case .empty: try checkTarget()
         case .continued: try Self.checkSource(storage.directory)
@@ -118,6 +120,22 @@ struct StorePlan: Equatable, Sendable {
             try Self.checkSource(source)
             try checkTarget()
         }
+    }
+
+    /// What an ended cluster of this name left in its run directory goes before the new one begins.
+    private func checkStaying(_ path: String?, in directory: RunDirectory) throws(Failure) {
+        guard let path, let place = realpath(path), let removed = realpath(directory.path),
+            place == removed || place.hasPrefix(removed + "/")
+        else { return }
+        throw Failure(
+            .input, "\(path) lies in the run directory of the cluster \(directory.name), which goes with the cluster",
+            advice: "copy it first: plurix store export \(path.quoted) FILE, plurix store import FILE DIR", at: path)
+    }
+
+    private func realpath(_ path: String) -> String? {
+        guard let resolved = Glibc.realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
     }
 
     private static func checkSource(_ path: String) throws(Failure) {
@@ -135,7 +153,7 @@ struct StorePlan: Equatable, Sendable {
             throw Failure(
                 .input, "there is a store in \(path) already",
                 advice: beginning == .empty
-                    ? "go on with it with --from \(path), or begin a new one with --new, which keeps the old one"
+                    ? "go on with it with --from \(path.quoted), or begin a new one with --new, which keeps the old one"
                         + " under another name"
                     : "use another directory with --store, or --new, which keeps the old one under another name",
                 at: path)

@@ -121,13 +121,7 @@ struct Up: AsyncParsableCommand {
         let description = try describe(Installation(), plan.storage)
         let storeClaim = StoreClaim(plan)
         let interruption = Interruption()
-        let watch = Task {
-            while !interruption.isNoted {
-                do { try await Task.sleep(for: .milliseconds(20)) } catch { return }
-            }
-            await clean(directory, storeClaim)
-            interruption.obey()
-        }
+        let watch = interruption.watch { await clean(directory, storeClaim) }
         do {
             try await claim(directory, description, plan, storeClaim)
             let status = try await boot(ClusterHandle(directory))
@@ -165,7 +159,7 @@ struct Up: AsyncParsableCommand {
         try directory.createBase()
         let lock = try await ProcessLock.wait(onDirectory: directory.base, limit: .seconds(30))
         try Leftovers.check(directory)
-        try plan.check()
+        try plan.check(in: directory)
         try await Leftovers.clear(directory)
         try directory.create()
         do throws(Failure) {
@@ -279,10 +273,7 @@ private func clean(_ directory: RunDirectory, _ claim: StoreClaim) async {
 enum Leftovers {
     /// - Throws: `.input` when a cluster of this name lives.
     static func check(_ directory: RunDirectory) throws(Failure) {
-        let lives =
-            BackgroundProcess.allCases.contains { $0.running(in: directory) != nil }
-            || Teardown(directory).hasLivingMachines
-        guard !lives else {
+        guard !directory.hasLivingCluster else {
             throw Failure(
                 .input, "a cluster named \"\(directory.name)\" runs",
                 advice: "use another --name, or end it with \(directory.hint("down"))")

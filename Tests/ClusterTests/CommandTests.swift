@@ -10,6 +10,7 @@ struct ArgumentOrderTests {
         (["--json", "status"], ["status", "--json"]),
         (["--name", "up", "up"], ["up", "--name", "up"]),
         (["--name=a", "--json", "net", "--json", "loss", "5%"], ["net", "loss", "--name=a", "--json", "--json", "5%"]),
+        (["--name", "a", "store", "--json", "export", "d"], ["store", "export", "--name", "a", "--json", "d"]),
         (["--nodes", "2", "run", "counter", "5"], ["run", "--nodes", "2", "counter", "5"]),
         (["run", "counter", "--", "--json", "up"], ["run", "counter", "--", "--json", "up"]),
         (["--help"], ["--help"]), ([], []), (["--name"], ["--name"]), (["--", "up"], ["--", "up"]),
@@ -18,9 +19,12 @@ struct ArgumentOrderTests {
         #expect(ArgumentOrder.arranged(given) == expected)
     }
 
-    /// The list of options with a value is the one that the commands declare.
-    @Test func theListIsComplete() throws {
-        let commands = Plurix.configuration.groupedSubcommands.flatMap(\.subcommands) + Net.configuration.subcommands
+    /// The lists are those that the commands declare.
+    @Test func theListsAreComplete() throws {
+        let all = Plurix.configuration.groupedSubcommands.flatMap(\.subcommands)
+        let nesting = all.filter { !$0.configuration.subcommands.isEmpty }
+        #expect(Set(nesting.map { $0._commandName }) == ArgumentOrder.nested)
+        let commands = all + nesting.flatMap { $0.configuration.subcommands }
         var found: Set<String> = []
         for command in commands {
             for match in command.helpMessage(columns: 200).matches(of: /(--[a-z-]+) <[^>]+>/) {

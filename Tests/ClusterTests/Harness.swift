@@ -102,10 +102,12 @@ struct StatusReply: Decodable {
     struct Running: Decodable {
         var program: String
         var nodes: [String]
+        var unattendedSeconds: Int
     }
 
     var nodes: [Node]
     var running: Running?
+    var restoring: String?
     var trouble: String?
     var notices: [String]
 }
@@ -164,7 +166,7 @@ final class LiveCluster: Sendable {
     var directory: String { "\(base)/plurix/\(name)" }
 
     private func remove() async {
-        let down = try? await plurix(["down"])
+        let down = try? await plurix(["down", "--force"])
         if down?.status != 0 { Issue.record("down failed: \(down?.complaint ?? "no outcome")") }
         try? FileManager.default.removeItem(atPath: base)
     }
@@ -184,11 +186,15 @@ final class LiveCluster: Sendable {
 
     /// Runs the command on this cluster and kills it after some seconds.
     func plurix(killedAfter seconds: Int, _ arguments: [String]) async throws {
-        let command = try #require(Harness.command)
-        let outcome = try await Harness.run(
-            "/usr/bin/timeout", ["-s", "KILL", "\(seconds)", command, "--name", name] + arguments,
-            environment: environment)
+        let outcome = try await plurix(after: "\(seconds)", signal: "KILL", arguments)
         #expect(outcome.status == SIGKILL || outcome.status == 128 + SIGKILL)
+    }
+
+    /// Runs the command on this cluster and sends it a signal after some seconds.
+    func plurix(after seconds: String, signal: String, _ arguments: [String]) async throws -> Harness.Outcome {
+        let command = try #require(Harness.command)
+        return try await Harness.run(
+            "/usr/bin/timeout", ["-s", signal, seconds, command, "--name", name] + arguments, environment: environment)
     }
 
     /// Runs the command and expects success.

@@ -44,7 +44,7 @@ struct StoreOptionsTests {
     private func complaint(_ arguments: String...) throws -> String? {
         let up = try #require(Plurix.parseAsRoot(ArgumentOrder.arranged(["up"] + arguments)) as? Up)
         let plan = try up.store.plan(for: directory)
-        do throws(Failure) { try plan.check() } catch {
+        do throws(Failure) { try plan.check(in: directory) } catch {
             #expect(error.kind == .input)
             #expect(error.advice != nil)
             return error.description

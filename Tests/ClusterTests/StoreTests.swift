@@ -99,6 +99,58 @@ extension LiveTests {
             }
         }
 
+        /// Ctrl-C or the end of its terminal takes nothing from it.
+        @Test(arguments: ["INT", "KILL"]) func aRestoreOutlivesItsCommand(signal: String) async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                try await expectCounter(10, cluster)
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await expectCounter(20, cluster)
+                let told = try await cluster.plurix(after: "0.2", signal: signal, ["restore", "--at", "a"])
+                #expect(told.status != 0)
+                #expect(signal == "KILL" || told.complaint.contains("goes on without this command"))
+                let during = try await cluster.status()
+                #expect(during.restoring == "a" && during.trouble == nil)
+                let refused = try await cluster.plurix(["run", "counter", "10"])
+                #expect(refused.status == 69 && refused.complaint.contains("going back to a"))
+                _ = try await cluster.wait { $0.restoring == nil && $0.nodes.map(\.state) == ["joined"] }
+                try await expectCounter(20, cluster)
+                let events = try await cluster.plurix("events")
+                #expect(events.contains("the cluster is going back to 1:") && events.contains("(a)"))
+                #expect(events.contains("what came after it is in \(cluster.store).1"))
+            }
+        }
+
+        /// A supervisor that stands still does not start its page server again; the store is the cluster's even so.
+        @Test func aStoreIsNotTakenWhileItsPageServerIsAway() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                try await expectCounter(10, cluster)
+                let processes = try await cluster.status().processes
+                let supervisor = try #require(processes.supervisor), arbiter = try #require(processes.arbiter)
+                kill(supervisor, SIGSTOP)
+                defer { kill(supervisor, SIGCONT) }
+                kill(arbiter, SIGKILL)
+                for _ in 0..<1000 where kill(arbiter, 0) == 0 && !isZombie(arbiter) { usleep(1000) }
+                let file = cluster.base + "/export"
+                for command in [
+                    ["fsck", cluster.store], ["store", "export", cluster.store, file],
+                    ["up", "--name", "other", "--nodes", "1", "--from", cluster.store],
+                    ["up", "--name", "other", "--nodes", "1", "--new", "--store", cluster.store],
+                ] {
+                    let outcome = try await cluster.plurix(command)
+                    #expect(outcome.status == 69, "\(command)")
+                    #expect(outcome.complaint.contains("used by the cluster \(cluster.name)"), "\(command)")
+                }
+                kill(supervisor, SIGCONT)
+                _ = try await cluster.wait { $0.trouble == nil && $0.processes.arbiter != nil }
+                try await expectCounter(20, cluster)
+            }
+        }
+
+        private func isZombie(_ process: Int32) -> Bool {
+            let facts = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+            return facts.contains(") Z ")
+        }
+
         @Test func aSupervisorMayDieOnTheWayBack() async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 try await expectCounter(20, cluster)
@@ -111,9 +163,10 @@ extension LiveTests {
                 #expect(kill(supervisor, SIGKILL) == 0)
                 let told = try await outcome
                 #expect(told.status == 69)
-                _ = try await cluster.wait {
+                let status = try await cluster.wait {
                     $0.nodes.map(\.state) == ["joined", "joined"] && !FileManager.default.fileExists(atPath: intent)
                 }
+                #expect(status.restoring == nil)
                 // It is in one of the two states, and both are there.
                 let counter = try await cluster.run("counter", "10", "--continue").result
                 #expect(counter == .integer(40) || counter == .integer(60))
@@ -152,7 +205,9 @@ extension LiveTests {
                 #expect(newest.time >= saved)
                 // The program was saved in the middle of its work, and goes on.
                 #expect(try await cluster.plurix("up", "--nodes", "2", "--from", cluster.store).contains("goes on"))
-                #expect(try await cluster.status().running?.program == "counter")
+                let alone = try await cluster.wait { ($0.running?.unattendedSeconds ?? 0) > 0 }
+                #expect(alone.running?.program == "counter")
+                #expect(try await cluster.plurix("events").contains("counter, which was at work in the state"))
                 try await cluster.plurix("stop")
                 _ = try await cluster.wait { $0.running == nil }
                 guard case .integer(let total) = try await cluster.run("counter", "10", "--continue").result else {

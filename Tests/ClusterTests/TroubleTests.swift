@@ -51,6 +51,29 @@ extension LiveTests {
             return try await outcome
         }
 
+        /// It is named, and nobody waits long for it.
+        @Test func aPageServerThatIsStoppedIsNamed() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                let arbiter = try #require(try await cluster.status().processes.arbiter)
+                kill(arbiter, SIGSTOP)
+                defer { kill(arbiter, SIGCONT) }
+                let words = ["the page server (process \(arbiter)) has not answered", "kill -CONT \(arbiter)"]
+                #expect(try await cluster.status().trouble.map { words.allSatisfy($0.contains) } == true)
+                let run = try await cluster.plurix(["run", "counter", "10", "--timeout", "3"])
+                #expect(run.status == 75 && words.allSatisfy(run.complaint.contains))
+                #expect(try await cluster.plurix(["checkpoint"]).complaint.contains(words[0]))
+                // What may not be saved is not thrown away.
+                let down = try await cluster.plurix(["down"])
+                #expect(down.status == 69)
+                #expect((words + ["down --force"]).allSatisfy(down.complaint.contains))
+                kill(arbiter, SIGCONT)
+                #expect(try await cluster.wait { $0.trouble == nil }.nodes.map(\.state) == ["joined"])
+                // What could not be begun in time never was.
+                #expect(try await cluster.run("counter", "10", "--continue").result == .integer(10))
+                #expect(try await cluster.plurix("down").contains("removed"))
+            }
+        }
+
         @Test func noticesOutliveTheArbiter() async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 let before = try await cluster.status()
@@ -73,7 +96,7 @@ extension LiveTests {
                 try #require(mount.status == 0, "\(mount.complaint)")
                 let outcome: Result<Void, any Error>
                 do { outcome = .success(try await fillAndEmpty(cluster)) } catch { outcome = .failure(error) }
-                _ = try await cluster.plurix(["down"])
+                _ = try await cluster.plurix(["down", "--force"])
                 #expect(try await Harness.run("/bin/umount", [cluster.base]).status == 0)
                 try outcome.get()
             }
@@ -94,6 +117,11 @@ extension LiveTests {
             let status = try await cluster.wait { $0.trouble != nil }
             #expect(status.trouble?.contains("No space left on device") == true)
             #expect(status.trouble?.contains("make room") == true)
+            let down = try await cluster.plurix(["down"])
+            #expect(down.status == 69)
+            for words in ["cannot be saved", "No space left on device", "down --force"] {
+                #expect(down.complaint.contains(words))
+            }
             // The store has given up its reserve meanwhile.
             fill(full)
             let add = try await cluster.plurix(["add"])
@@ -123,6 +151,20 @@ extension LiveTests {
             try await cluster.plurix("stop")
             #expect(try await run.status == 69)
             #expect(try await cluster.run("counter", "10").result == .integer(10))
+            try await endWithoutTheLast(cluster, full)
+        }
+
+        /// The last commits are lost only where that is wanted, and then that is said.
+        private func endWithoutTheLast(_ cluster: LiveCluster, _ full: String) async throws {
+            async let run = cluster.plurix(["run", "counter", "1000000000"])
+            _ = try await cluster.wait { $0.running != nil }
+            fill(full)
+            _ = try await cluster.wait { $0.trouble != nil && $0.savedTime < $0.commitTime }
+            let down = try await cluster.plurix(["down", "--force"])
+            #expect(down.status == 0 && down.complaint.contains("lost: the last"))
+            #expect(try await run.status != 0)
+            unlink(full)
+            #expect(try await cluster.plurix(["fsck", cluster.store]).status == 0)
         }
 
         private func fill(_ path: String) {

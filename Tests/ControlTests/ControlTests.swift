@@ -74,6 +74,14 @@ struct ControlTests {
                 try await client.send(Hang(), limit: .milliseconds(50))
             }
             #expect(failure?.kind == .timeout)
+            let named = ControlClient(path: client.path) {
+                ControlClient.Silence(name: "the cook", advice: "wake him")
+            }
+            let words = await #expect(throws: Failure.self) {
+                try await named.send(Hang(), limit: .milliseconds(120))
+            }
+            #expect(words?.description == "the cook has not answered \"\(Hang.operation)\" within 0.1 s; wake him")
+            #expect(words?.place == client.path)
         }
     }
 
@@ -111,6 +119,13 @@ struct RunDirectoryTests {
     @Test func hintsNameTheCluster() throws {
         #expect(try RunDirectory(name: "plurix", base: "/tmp/x").hint("status") == "plurix status")
         #expect(try RunDirectory(name: "a", base: "/tmp/x").hint("logs n1") == "plurix logs n1 --name a")
+    }
+
+    @Test func whatIsCopiedIntoAShellIsOneWordThere() {
+        for plain in ["/a/b.c", "a-b_c", "1:2", "n1,n2", "/tmp/ü"] { #expect(plain.quoted == plain) }
+        #expect("/my stores/a".quoted == "'/my stores/a'")
+        #expect("it's".quoted == "'it'\\''s'")
+        #expect("".quoted == "''" && "$HOME".quoted == "'$HOME'" && "~/a".quoted == "'~/a'")
     }
 
     @Test func aFileIsReplacedOrNot() throws {

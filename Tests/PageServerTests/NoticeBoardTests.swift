@@ -1,3 +1,4 @@
+import Control
 import Glibc
 import Logging
 import Protocol
@@ -9,7 +10,7 @@ import Wire
 @Suite struct NoticeBoardTests {
     private func board(_ file: String? = nil) -> NoticeBoard {
         let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
-        return NoticeBoard(build: BuildIdentifier(low: 1, high: 2), file: file, logger: quiet)
+        return NoticeBoard(build: BuildIdentifier(low: 1, high: 2), file: file.map { NoticeFile($0) }, logger: quiet)
     }
 
     @Test func undoneCommitsAreNamed() {

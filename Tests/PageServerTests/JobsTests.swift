@@ -1,0 +1,50 @@
+import Control
+import Testing
+import Wire
+
+@testable import PageServer
+
+@Suite struct JobsTests {
+    private static let second: UInt64 = 1_000_000_000
+    private var orders = Orders(incarnation: 1)
+    private var jobs: Jobs
+    private let request: JobRequest
+
+    init() throws {
+        jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        request = try JobRequest(
+            ArbiterStart(program: "counter", arguments: ["5"], nodes: [1, 2]), sharedPages: 1024,
+            maximumFrameBytes: Limits.maximumFrameBytes)
+    }
+
+    @Test mutating func noProgramBeginsWhileTheClusterGoesBack() throws {
+        jobs.isClosed = true
+        do throws(Failure) {
+            _ = try jobs.start(request, now: 0, &orders)
+            Issue.record("a program began")
+        } catch {
+            #expect(error.kind == .unavailable && error.message.contains("going back"))
+        }
+        #expect(jobs.running(now: 0) == nil && orders.count == 0)
+        jobs.isClosed = false
+        _ = try jobs.start(request, now: 0, &orders)
+        #expect(jobs.running(now: 0)?.nodes == [1, 2])
+    }
+
+    @Test mutating func whatNobodyAsksForIsStoppedAndTold() throws {
+        let job = try jobs.start(request, now: 0, &orders)
+        #expect(jobs.running(now: 5 * Self.second)?.unattendedSeconds == 5)
+        _ = jobs.report(job, now: 10 * Self.second)
+        let running = try #require(jobs.running(now: 10 * Self.second))
+        #expect(running.unattendedSeconds == 0)
+        let patience = UInt64(running.patienceSeconds)
+        jobs.settle(dead: 0, now: (10 + patience) * Self.second, &orders)
+        #expect(jobs.takeNotices() == [])
+        for extra in 1...3 as ClosedRange<UInt64> {
+            jobs.settle(dead: 0, now: (10 + patience + extra) * Self.second, &orders)
+        }
+        #expect(jobs.takeNotices() == ["counter is stopped: nobody has asked for its result for \(patience) s"])
+        #expect(jobs.takeNotices() == [])
+        #expect(jobs.running(now: 0) == nil, "it had not begun")
+    }
+}
