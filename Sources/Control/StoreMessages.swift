@@ -64,6 +64,20 @@ public struct ArbiterCheckpoints: ControlRequest {
     public init() {}
 }
 
+/// Forgets checkpoints, labelled or not: their place on the disk is free for others.
+public struct ArbiterForget: ControlRequest {
+    public static let operation = "forget"
+    /// Those that were forgotten.
+    public typealias Reply = [CheckpointReport]
+
+    /// Labels, `EPOCH:COUNTER` or numbers of commit times.
+    public var names: [String]
+
+    public init(_ names: [String]) {
+        self.names = names
+    }
+}
+
 /// Makes another store out of the state at the time of a checkpoint, for a cluster of its own, while this one goes on.
 public struct ArbiterFork: ControlRequest {
     public static let operation = "fork"

@@ -88,6 +88,9 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
     /// Forgets the checkpoints that the retention gives up.
     public mutating func expire(now: UInt64) throws(StoreError) { _ = try store.expire(now: now) }
 
+    /// Forgets checkpoints, labelled or not.
+    public mutating func forget(_ times: [GlobalTime]) throws(StoreError) { try store.forget(times) }
+
     /// The page as it was at the time of a checkpoint, the newest when none is named, and its version.
     public mutating func read(
         _ page: UInt32, at time: GlobalTime? = nil, into bytes: inout MutableRawSpan

@@ -15,6 +15,8 @@ public enum MarkOutcome: Sendable {
     case kept(KeptCheckpoint)
     /// That state is a checkpoint of another label already.
     case taken(Checkpoint)
+    /// As many checkpoints have labels as the store can list.
+    case full(Int)
 }
 
 /// States that somebody wants to keep.
@@ -35,7 +37,12 @@ extension Keeper where Medium: ~Copyable {
     /// - Returns: Under what `outcome(of:)` tells what became of it.
     public mutating func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
         nextMark += 1
-        marks.append(Mark(number: nextMark, label: label, notBefore: time, now: now))
+        var mark = Mark(number: nextMark, label: label, notBefore: time, now: now)
+        let most = state.store.geometry.mostCheckpoints
+        if !label.isEmpty, state.store.checkpoints.filter({ !$0.label.isEmpty }).count >= most {
+            mark.outcome = .full(most)
+        }
+        marks.append(mark)
         keepNewest()
         return nextMark
     }
@@ -66,6 +73,22 @@ extension Keeper where Medium: ~Copyable {
     }
 
     public mutating func forget(mark: Int) { marks.removeAll { $0.number == mark } }
+
+    /// Forgets checkpoints, labelled or not; durable when this returns. The newest state stays until there is a newer
+    /// one, but without its label.
+    ///
+    /// - Throws: `.noCheckpoint` when one of them does not exist; then all stay. Or why the store cannot be written.
+    public mutating func forget(_ times: [GlobalTime]) throws(StoreError) {
+        guard !isFailing else { throw .readOnly }
+        guard times.allSatisfy({ state.store.checkpoint(at: $0) != nil }) else { throw .noCheckpoint }
+        do throws(StoreError) {
+            try state.forget(times)
+            try settle()
+        } catch {
+            fail(error)
+            throw error
+        }
+    }
 
     func isMarked(_ time: GlobalTime) -> Bool {
         marks.contains { $0.outcome == nil && $0.notBefore <= time }

@@ -150,7 +150,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
         do throws(StoreError) { try body(&self) } catch { fail(error) }
     }
 
-    private mutating func fail(_ error: StoreError) {
+    mutating func fail(_ error: StoreError) {
         isFailing = true
         guard !isTroubleTold else { return }
         isTroubleTold = true

@@ -105,6 +105,9 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterCheckpoints.self) { _ in
             try await loop.perform { $0.keeper }.checkpoints.map { CheckpointReport($0) }
         }
+        server.on(ArbiterForget.self) { request in
+            try await loop.perform { $0.keeper }.forget(request.names).map { CheckpointReport($0) }
+        }
         server.on(ArbiterFork.self) { request in
             let keeper = try await loop.perform { $0.keeper }
             return ArbiterFork.Reply(

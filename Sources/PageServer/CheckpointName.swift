@@ -30,6 +30,16 @@ public enum CheckpointName {
             advice: names.isEmpty ? "none was ever made" : "there are \(names.joined(separator: ", "))", at: text)
     }
 
+    /// The checkpoints that are meant, each once.
+    static func resolve(_ names: [String], among checkpoints: [Checkpoint]) throws(Failure) -> [Checkpoint] {
+        var found: [Checkpoint] = []
+        for name in names {
+            let one = try resolve(name, among: checkpoints)
+            if !found.contains(where: { $0.time == one.time }) { found.append(one) }
+        }
+        return found
+    }
+
     /// Whether a new checkpoint may be called so.
     ///
     /// - Throws: `.usage` for a label that is too long or would be taken for a time; `.input` for one that is taken.

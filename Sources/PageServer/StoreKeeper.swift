@@ -178,11 +178,35 @@ final class StoreKeeper: @unchecked Sendable {
         case .taken(let other): .failure(Failure(
             .input, "the state at \(CheckpointName.text(other.time)) is the checkpoint \"\(other.label)\" already",
             advice: "use that, or take another when something has changed"))
+        case .full(let most): .failure(Failure(
+            .input, "\(most) checkpoints have labels, and the store can list no more",
+            advice: "forget some of them: plurix forget", at: path))
         }
     }
 
     func forget(mark: Int) {
         queue.sync { keeper.forget(mark: mark) }
+    }
+
+    /// Forgets checkpoints by their names.
+    ///
+    /// - Throws: `.input` when one of them does not exist; then all stay. Or why the store cannot be written.
+    func forget(_ names: [String]) throws(Failure) -> [Checkpoint] {
+        try queue.sync { () -> Result<[Checkpoint], Failure> in
+            defer {
+                follow()
+                tidyUp()
+            }
+            do throws(Failure) {
+                let checkpoints = try CheckpointName.resolve(names, among: keeper.state.store.checkpoints)
+                do throws(StoreError) { try keeper.forget(checkpoints.map(\.time)) } catch {
+                    throw Failure(error, store: path)
+                }
+                return .success(checkpoints)
+            } catch {
+                return .failure(error)
+            }
+        }.get()
     }
 
     /// Makes a store for another cluster out of the state at a checkpoint.

@@ -31,6 +31,25 @@ public enum StoreRevival {
         }
     }
 
+    /// Forgets checkpoints of a store that nobody uses, and frees what only they needed.
+    ///
+    /// - Parameter names: Labels, `EPOCH:COUNTER` or numbers of commit times.
+    /// - Throws: `.input` when one of them does not exist; `.unavailable` while another process uses the store.
+    public static func forget(_ names: [String], in path: String) throws(Failure) -> [CheckpointReport] {
+        let disk = try StoreDirectory(path, for: .writing)
+        var store: Store<StoreDirectory>
+        do throws(StoreError) { store = try Store.open(disk) } catch { throw Failure(error, store: path) }
+        let checkpoints = try CheckpointName.resolve(names, among: store.checkpoints)
+        do throws(StoreError) {
+            try store.forget(checkpoints.map(\.time))
+            try store.settle()
+            while try store.clean(budget: 1 << 20) {}
+        } catch {
+            throw Failure(error, store: path)
+        }
+        return checkpoints.map { CheckpointReport($0) }
+    }
+
     /// Makes a store for another cluster, or another life of this one, out of the state at a checkpoint. Both share the
     /// files of the past.
     ///

@@ -63,6 +63,8 @@ public struct StoreModel: Sendable {
         let old = picture.states.dropLast(max(1, picture.retention.count)).map(\.checkpoint)
         let age = picture.retention.age
         forget(old.filter { $0.isKept && $0.label.isEmpty && $0.created + age <= now }.map(\.time))
+        let unlabelled = picture.states.map(\.checkpoint).filter { $0.isKept && $0.label.isEmpty }
+        forget(unlabelled.dropLast(geometry.mostCheckpoints).map(\.time))
     }
 
     public mutating func setRetention(_ retention: Retention) { picture.retention = retention }

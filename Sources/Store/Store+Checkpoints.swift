@@ -74,15 +74,20 @@ extension Store where Medium: ~Copyable {
         try append(.retention, writer)
     }
 
-    /// Forgets the checkpoints that the retention gives up. The newest one, and those with a label, stay.
+    /// Forgets the checkpoints that the retention gives up, and the oldest of more than `Geometry.mostCheckpoints`. The
+    /// newest one, and those with a label, stay.
     ///
     /// - Parameter now: Microseconds since 1970.
     /// - Returns: The times of those that were forgotten.
     public mutating func expire(now: UInt64) throws(StoreError) -> [GlobalTime] {
-        let retention = state.retention
-        let candidates = state.checkpoints.dropLast(max(1, retention.count))
-        let oldest = now - min(now, retention.age)
-        let gone = candidates.filter { $0.isKept && $0.label.isEmpty && $0.created <= oldest }.map(\.time)
+        let unlabelled = state.checkpoints.filter { $0.isKept && $0.label.isEmpty }
+        let firstNew = state.checkpoints.dropLast(max(1, state.retention.count)).endIndex
+        let newTime = firstNew < state.checkpoints.count ? state.checkpoints[firstNew].time : .zero
+        let oldest = now - min(now, state.retention.age)
+        let excess = unlabelled.count - geometry.mostCheckpoints
+        let gone = unlabelled.enumerated()
+            .filter { $0.offset < excess || $0.element.time < newTime && $0.element.created <= oldest }
+            .map(\.element.time)
         try forget(gone)
         return gone
     }

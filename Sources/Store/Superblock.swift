@@ -85,6 +85,9 @@ public struct Geometry: Equatable, Sendable {
         self.reserveBytes = reserveBytes
     }
 
+    /// As many checkpoints stay by their label, and as many by retention: a list of them begins each segment.
+    public var mostCheckpoints: Int { max(8, segmentBytes >> 10) }
+
     /// Pages of the largest shared memory: 16 GiB of those of 4 KiB.
     public static let maximumPages = 1 << 22
 

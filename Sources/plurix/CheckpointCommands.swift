@@ -14,8 +14,9 @@ struct TakeCheckpoint: AsyncParsableCommand {
         commandName: "checkpoint",
         abstract: "Keep the state of the shared memory at one commit time.",
         discussion: """
-            Programs run on meanwhile. A checkpoint with a label stays for good, others until newer ones crowd them \
-            out (plurix up --keep, --keep-for). To go back to one: plurix restore --at, or plurix up --from DIR --at.
+            Programs run on meanwhile. A checkpoint with a label stays until plurix forget, others until newer ones \
+            crowd them out (plurix up --keep, --keep-for). To go back to one: plurix restore --at, or plurix up --from \
+            DIR --at.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -85,6 +86,44 @@ struct Checkpoints: AsyncParsableCommand {
         ])
         table.rows = checkpoints.map { [$0.name, $0.taken, $0.label, $0.isKept ? "yes" : "newest"] }
         return table
+    }
+}
+
+struct Forget: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Forget checkpoints, labelled or not.",
+        discussion: """
+            What only they needed of the disk is free for others. The newest state stays until there is a newer one, \
+            but without its label.
+            """)
+
+    @OptionGroup var common: CommonOptions
+
+    @Argument(
+        help: ArgumentHelp(
+            "The checkpoints: labels, or EPOCH:COUNTER as plurix checkpoints shows it.", valueName: "time|label"))
+    var names: [String]
+
+    @Option(
+        help: ArgumentHelp("The store of a cluster, running or not.", valueName: "dir"), completion: .directory)
+    var from: String?
+
+    private struct Outcome: Encodable {
+        var forgotten: [CheckpointReport]
+    }
+
+    func run() async throws {
+        let forgotten = try await forgotten()
+        if common.json { return try Terminal.show(json: Outcome(forgotten: forgotten)) }
+        for one in forgotten { Terminal.show("forgot \(one.name)\(one.label.isEmpty ? "" : " \(one.label)")") }
+    }
+
+    private func forgotten() async throws -> [CheckpointReport] {
+        guard let from else { return try await common.cluster().servingArbiter().send(ArbiterForget(names)) }
+        do throws(Failure) { return try StoreRevival.forget(names, in: from) } catch {
+            guard error.kind == .unavailable, let user = StoreUser.cluster(of: from) else { throw error }
+            return try await ControlClient(path: user.arbiterSocket).sendPatiently(ArbiterForget(names))
+        }
     }
 }
 

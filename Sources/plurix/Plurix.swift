@@ -30,7 +30,9 @@ struct Plurix: AsyncParsableCommand {
             CommandGroup(name: "Network", subcommands: [Net.self]),
             CommandGroup(
                 name: "Store",
-                subcommands: [TakeCheckpoint.self, Checkpoints.self, Restore.self, Fsck.self, StoreCommand.self]),
+                subcommands: [
+                    TakeCheckpoint.self, Checkpoints.self, Forget.self, Restore.self, Fsck.self, StoreCommand.self,
+                ]),
             CommandGroup(name: "Machine", subcommands: [DoctorCommand.self, Completions.self]),
             CommandGroup(
                 name: "Background",

@@ -25,6 +25,10 @@ extension LiveTests {
                 try await expectCounter(400, cluster, "100")
                 let again = try await cluster.plurix(["checkpoint", "--label", "a"])
                 #expect(again.status == 65)
+                #expect(try await cluster.plurix(["forget", "nothing"]).status == 65)
+                try await cluster.plurix("checkpoint", "--label", "b")
+                #expect(try await cluster.plurix("forget", "b").contains(" b\n"))
+                #expect(try await checkpoints(cluster).map(\.label).contains("b") == false)
                 let status = try await cluster.status()
                 #expect(status.savedTime > 0 && status.savedTime <= status.commitTime)
                 let down = try await cluster.plurix("down")
@@ -42,6 +46,12 @@ extension LiveTests {
                 try await cluster.plurix("up", "--nodes", "3", "--nic", nic, "--from", cluster.store)
                 try await expectCounter(430, cluster)
                 #expect(try await checkpoints(cluster).prefix(2) == kept[...])
+                // A checkpoint may be forgotten by name, also where nobody runs.
+                try await cluster.plurix("down")
+                try await cluster.plurix("forget", "a", "--from", cluster.store)
+                #expect(try await checkpoints(cluster, "--from", cluster.store).contains { $0.label == "a" } == false)
+                try await cluster.plurix("fsck", cluster.store)
+                try await cluster.plurix("up", "--nodes", "1", "--nic", nic, "--from", cluster.store)
                 #expect(try await cluster.plurix("down", "--delete-store").contains("deleted"))
                 #expect(!FileManager.default.fileExists(atPath: cluster.store))
             }

@@ -66,6 +66,32 @@ import Wire
         #expect(struck > 0)
     }
 
+    /// Labels for more than the store can list are refused, until some are forgotten.
+    @Test func thereIsAnEndOfLabels() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var keeper = try keeper(on: host)
+        let most = Self.geometry.mostCheckpoints
+        func outcome(_ round: Int, _ keeper: inout Keeper<DiskAccess>) -> String {
+            let mark = keeper.mark("r\(round)", notBefore: Self.time(round), now: 0)
+            let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
+            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.end(at: Self.time(round), now: UInt64(round))
+            return switch keeper.outcome(of: mark) {
+            case .kept: "kept"
+            case .full(let count): "full of \(count)"
+            case .taken, nil: "neither"
+            }
+        }
+        for round in 1...most { #expect(outcome(round, &keeper) == "kept") }
+        #expect(outcome(most + 1, &keeper) == "full of \(most)")
+        #expect(throws: StoreError.noCheckpoint) { try keeper.forget([Self.time(1), Self.time(999)]) }
+        try keeper.forget([Self.time(1), Self.time(2)])
+        #expect(outcome(most + 2, &keeper) == "kept")
+        let again = try DurableState(Store.open(DiskAccess(host: host)))
+        let labels = again.store.checkpoints.map(\.label)
+        #expect(labels == (3...most).map { "r\($0)" } + ["r\(most + 2)"])
+    }
+
     /// Lives that end in the middle of their first round leave the next one no more to read than the one before.
     @Test func aLifeReadsWhatTheLastOneWrote() throws {
         let host = HostDisk(tearsLastWrite: false, random: Generator(1))

@@ -60,6 +60,29 @@ import Wire
         return store
     }
 
+    /// Their list begins each segment, and must fit it.
+    @Test func moreThanCanBeListedAreForgottenFromTheOldest() throws {
+        let geometry = Geometry(pageBytes: 64, pageCount: 8, segmentBytes: 16 << 10, reserveBytes: 0)
+        #expect(geometry.mostCheckpoints == 16)
+        var model = StoreModel(geometry)
+        var store = try Sample.store(on: SimulatedDisk(), geometry)
+        try store.setRetention(Retention(count: 1000, age: .max))
+        model.setRetention(Retention(count: 1000, age: .max))
+        for counter in 1...60 as ClosedRange<UInt64> {
+            try store.put(0, Sample.time(counter), Sample.page(UInt8(counter), geometry))
+            model.put(0, Sample.time(counter), Sample.page(UInt8(counter), geometry))
+            let label = counter % 10 == 0 ? "l\(counter)" : ""
+            let checkpoint = Checkpoint(time: Sample.time(counter), created: counter, label: label, isKept: true)
+            try store.commitCheckpoint(checkpoint)
+            model.end(checkpoint)
+            _ = try store.expire(now: counter)
+            model.expire(now: counter)
+        }
+        #expect(store.checkpoints.filter { $0.label.isEmpty }.map(\.time.counter) == Array(43...49) + Array(51...59))
+        #expect(store.checkpoints.filter { !$0.label.isEmpty }.count == 6)
+        #expect(try store.picture() == model.picture)
+    }
+
     @Test func retentionKeepsTheNewestTheYoungAndTheLabelled() throws {
         var model = StoreModel(Sample.tiny)
         var store = try Self.filled(&model)
