@@ -68,6 +68,8 @@ extension Scenario {
         let time = random.between(calm / 4, calm)
         script.append((time / 2, .keep(isLabelled: true)))
         script.append((time, .goBack))
+        // And once more, perhaps to before that: what only the first way back had is nobody's then.
+        if random.chance(400) { script.append((time + random.between(50, 600) * Self.millisecond, .goBack)) }
         script.sort { $0.time < $1.time }
     }
 }
