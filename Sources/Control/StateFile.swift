@@ -19,7 +19,10 @@ extension RunDirectory {
         guard rename(new, path) == 0 else { throw unwritable(path) }
     }
 
-    static func write(_ data: Data, to file: Int32, _ path: String) throws(Failure) {
+    /// Writes all of the bytes.
+    ///
+    /// - Throws: `.unavailable` with the system's reason.
+    public static func write(_ data: Data, to file: Int32, _ path: String) throws(Failure) {
         var rest = data[...]
         while !rest.isEmpty {
             // Safe: the slice bounds what the system reads.

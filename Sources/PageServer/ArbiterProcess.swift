@@ -101,7 +101,7 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterStop.self) { _ in
             ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
         }
-        server.on(ArbiterCheckpoint.self) { request in try await keep(request.label ?? "") }
+        server.on(ArbiterCheckpoint.self) { request in try await keep(request.label) }
         server.on(ArbiterCheckpoints.self) { _ in
             try await loop.perform { $0.keeper }.checkpoints.map { CheckpointReport($0) }
         }
@@ -136,12 +136,12 @@ public struct ArbiterProcess: Sendable {
     }
 
     /// Keeps the state that is current now, or one soon after.
-    private func keep(_ label: String) async throws -> ArbiterCheckpoint.Reply {
+    private func keep(_ label: String?) async throws -> ArbiterCheckpoint.Reply {
         let began = Clock.now()
         let keeper = try await loop.perform { $0.keeper }
-        if !label.isEmpty { try CheckpointName.check(label, among: keeper.checkpoints) }
+        if let label { try CheckpointName.check(label, among: keeper.checkpoints) }
         let time = try await loop.perform { $0.commitTime }
-        let mark = keeper.mark(label, notBefore: time, now: Clock.microsecondsSince1970())
+        let mark = keeper.mark(label ?? "", notBefore: time, now: Clock.microsecondsSince1970())
         defer { keeper.forget(mark: mark) }
         let end = ContinuousClock.now + Self.checkpointPatience
         while true {

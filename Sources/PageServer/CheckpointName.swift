@@ -8,6 +8,9 @@ public enum CheckpointName {
     /// `EPOCH:COUNTER`.
     public static func text(_ time: GlobalTime) -> String { "\(time.epoch):\(time.counter)" }
 
+    /// What lists call a state that is not kept.
+    public static let newest = "newest"
+
     /// The time that a text can only mean, if it is one.
     static func time(_ text: String) -> GlobalTime? {
         if let raw = UInt64(text) { return GlobalTime(raw: raw) }
@@ -42,15 +45,18 @@ public enum CheckpointName {
 
     /// Whether a new checkpoint may be called so.
     ///
-    /// - Throws: `.usage` for a label that is too long or would be taken for a time; `.input` for one that is taken.
+    /// - Throws: `.usage` for a label that is empty or too long, or would be taken for something else; `.input` for one
+    ///   that is taken.
     public static func check(_ label: String, among checkpoints: [Checkpoint]) throws(Failure) {
         let isPlain = label.unicodeScalars.allSatisfy {
             !$0.properties.isWhitespace && $0.properties.generalCategory != .control
         }
-        guard !label.isEmpty, label.utf8.count <= Checkpoint.maximumLabelBytes, isPlain, time(label) == nil else {
+        let isFree = !label.isEmpty && label != newest && time(label) == nil
+        guard label.utf8.count <= Checkpoint.maximumLabelBytes, isPlain, isFree else {
             throw Failure(
                 .usage, "\"\(label)\" cannot label a checkpoint",
-                advice: "use at most \(Checkpoint.maximumLabelBytes) bytes without spaces, and no number",
+                advice: "use at most \(Checkpoint.maximumLabelBytes) bytes without spaces, and neither a number nor"
+                    + " \(newest)",
                 at: "--label")
         }
         guard !checkpoints.contains(where: { $0.label == label }) else {

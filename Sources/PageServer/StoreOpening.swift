@@ -1,5 +1,4 @@
 import Control
-import Foundation
 import Store
 import Wire
 
@@ -13,7 +12,7 @@ enum StoreOpening {
         _ settings: StoreSettings, cluster: UInt64, sharedPages: UInt32
     ) throws(Failure) -> Store<StoreDirectory> {
         let path = settings.directory
-        try makeParents(of: path)
+        _ = try StoreFolder.make(path)
         if let store = try existing(settings, cluster: cluster) {
             guard store.geometry.pageCount == Int(sharedPages) else {
                 throw Failure(
@@ -41,17 +40,6 @@ enum StoreOpening {
         do throws(StoreError) { return try Store.open(disk, cluster: cluster) } catch {
             if error == .noStore { return nil }
             throw Failure(error, store: settings.directory)
-        }
-    }
-
-    /// Makes the directories above a path, for this user alone.
-    static func makeParents(of path: String) throws(Failure) {
-        let parent = (path as NSString).deletingLastPathComponent
-        do {
-            try FileManager.default.createDirectory(
-                atPath: parent, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw Failure(.input, "\(parent) cannot be made: \(error.localizedDescription)", at: parent)
         }
     }
 }

@@ -79,12 +79,15 @@ public enum StoreRevival {
         }
         let time = try name.map { (text) throws(Failure) in try CheckpointName.resolve(text, among: checkpoints).time }
             ?? newest.time
-        try StoreOpening.makeParents(of: target)
+        let isNew = try StoreFolder.make(target)
+        guard try StoreFolder.content(of: target) == .nothing else { throw Failure(StoreError.exists, store: target) }
         let disk = try StoreDirectory(target, for: .creating)
         var generator = SystemRandomNumberGenerator()
         do throws(StoreError) {
             _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
         } catch {
+            // Its beginnings are nobody's.
+            if error != .exists { try StoreFolder.delete(target, andDirectory: isNew) }
             throw Failure(error, store: target)
         }
         return time

@@ -10,17 +10,17 @@ public enum StoreTransfer {
     /// Writes a store into a new file.
     ///
     /// - Returns: Bytes of the file.
-    /// - Throws: `.unavailable` while a cluster runs on the store; `.input` for a file that is there already.
+    /// - Throws: `.unavailable` while a cluster runs on the store, or for a full disk; `.input` for a file that exists.
     public static func export(_ path: String, to file: String) throws(Failure) -> Int {
         let disk = try StoreDirectory(path, for: .reading)
         let target = try open(file, O_WRONLY | O_CREAT | O_EXCL)
+        defer { close(target) }
         do {
             var store = try Store.examine(disk)
             try checkWhole(&store)
             var export = try store.beginExport()
-            while let bytes = try store.next(of: &export) { try target.write(contentsOf: bytes) }
-            try target.synchronize()
-            try target.close()
+            while let bytes = try store.next(of: &export) { try RunDirectory.write(Data(bytes), to: target, file) }
+            guard fsync(target) == 0 else { throw RunDirectory.unwritable(file) }
             return export.byteCount
         } catch {
             unlink(file)
@@ -30,49 +30,65 @@ public enum StoreTransfer {
 
     /// Makes a store out of such a file, in a directory that is empty or missing.
     ///
-    /// - Throws: `.input` for a file that is not whole, which then leaves nothing there, or a directory with something
-    ///   in it.
+    /// - Throws: `.input` for a file that cannot be read or is not whole, which then leaves nothing there, or a
+    ///   directory with something in it.
     public static func `import`(_ file: String, into path: String) throws(Failure) {
         let source = try open(file, O_RDONLY)
-        let isNew = access(path, F_OK) != 0
+        defer { close(source) }
+        // What cannot be read at all is found out before anything is made.
+        var bytes = try read(source, file)
+        let isNew = try StoreFolder.make(path)
         let disk = try StoreDirectory(path, for: .creating)
         var isBegun = false
         do {
             var copy = try Import(into: disk)
             isBegun = true
-            while let bytes = try source.read(upToCount: portion), !bytes.isEmpty { try copy.append([UInt8](bytes)) }
+            while !bytes.isEmpty {
+                try copy.append(bytes)
+                bytes = try read(source, file)
+            }
             var store = try copy.finish()
             try checkWhole(&store)
         } catch {
-            if isBegun { try remove(path) }
-            // Where it is not empty it stays.
-            if isNew { rmdir(path) }
+            if isBegun {
+                try StoreFolder.delete(path, andDirectory: isNew)
+            } else if isNew {
+                // Where it is not empty it stays.
+                rmdir(path)
+            }
             throw failure(error, path, file)
         }
     }
 
-    private static func open(_ file: String, _ flags: Int32) throws(Failure) -> FileHandle {
+    private static func open(_ file: String, _ flags: Int32) throws(Failure) -> Int32 {
         let descriptor = Glibc.open(file, flags | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw Failure(.input, "\(file) cannot be opened: \(String(cString: strerror(errno)))", at: file)
+        guard descriptor >= 0 else { throw unusable(file, "opened") }
+        return descriptor
+    }
+
+    /// The next portion of a file; empty at its end.
+    private static func read(_ descriptor: Int32, _ file: String) throws(Failure) -> [UInt8] {
+        while true {
+            var code: Int32 = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: portion) { buffer, count in
+                // Safe: the buffer bounds what the system writes, and as much of it counts as was written.
+                let result = Glibc.read(descriptor, buffer.baseAddress, buffer.count)
+                code = result < 0 ? errno : 0
+                count = max(0, result)
+            }
+            if code == 0 { return bytes }
+            guard code == EINTR else { throw unusable(file, "read", code) }
         }
-        return FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    private static func unusable(_ file: String, _ what: String, _ code: Int32 = errno) -> Failure {
+        Failure(.input, "\(file) cannot be \(what): \(String(cString: strerror(code)))", at: file)
     }
 
     /// What is not whole is not passed on: a copy is made to be relied upon.
     private static func checkWhole(_ store: inout Store<StoreDirectory>) throws(StoreError) {
         for finding in try store.verify().findings {
             if case .damaged(let file, let offset) = finding { throw .damaged(file, offset: offset) }
-        }
-    }
-
-    /// Takes the beginnings of a store away again.
-    private static func remove(_ path: String) throws(Failure) {
-        var disk = try StoreDirectory(path, for: .writing)
-        do throws(DiskError) {
-            for name in try disk.files() { try disk.delete(name) }
-        } catch {
-            throw Failure(.disk(error, .superblock(0)), store: path)
         }
     }
 

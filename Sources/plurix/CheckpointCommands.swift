@@ -24,6 +24,10 @@ struct TakeCheckpoint: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A name for it, without spaces.", valueName: "label"))
     var label: String?
 
+    func validate() throws {
+        if label?.isEmpty == true { throw ValidationError("--label needs a name") }
+    }
+
     private struct Outcome: Encodable {
         var checkpoint: CheckpointReport
         var pages: Int
@@ -44,10 +48,8 @@ struct TakeCheckpoint: AsyncParsableCommand {
                     checkpoint: made.checkpoint, pages: made.pages, bytes: made.bytes, flushes: made.flushes,
                     milliseconds: made.milliseconds))
         }
-        let label = made.checkpoint.label.isEmpty ? "" : " \(made.checkpoint.label)"
-        Terminal.show(
-            "checkpoint \(made.checkpoint.name)\(label): \(made.pages) pages, \(made.bytes) bytes in"
-                + " \(made.milliseconds.rounded(to: 1)) ms")
+        let what = made.pages == 0 ? "all of it was saved already" : "\(made.pages) pages, \(made.bytes) bytes"
+        Terminal.show("checkpoint \(made.checkpoint.title): \(what), in \(made.milliseconds.rounded(to: 1)) ms")
     }
 }
 
@@ -84,7 +86,7 @@ struct Checkpoints: AsyncParsableCommand {
             Table.Column(heading: "TIME"), Table.Column(heading: "TAKEN", rank: 1), Table.Column(heading: "LABEL"),
             Table.Column(heading: "KEPT"),
         ])
-        table.rows = checkpoints.map { [$0.name, $0.taken, $0.label, $0.isKept ? "yes" : "newest"] }
+        table.rows = checkpoints.map { [$0.name, $0.taken, $0.label, $0.isKept ? "yes" : CheckpointName.newest] }
         return table
     }
 }

@@ -2,10 +2,18 @@ import ArgumentParser
 import Control
 
 /// A length of time in whole seconds, as "30s", "5m", "1h" or "2d".
-struct Period: ExpressibleByArgument, Equatable {
+struct Period: Equatable {
     var seconds: UInt64
 
     private static let units: [(Character, UInt64)] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)]
+
+    /// - Throws: what an option takes.
+    init(option argument: String) throws {
+        guard let period = Period(argument: argument) else {
+            throw ValidationError("it must be a whole number with s, m, h or d behind it, as 30s, 5m, 1h or 2d")
+        }
+        self = period
+    }
 
     init?(argument: String) {
         guard let unit = Self.units.first(where: { $0.0 == argument.last }), let count = UInt64(argument.dropLast()),

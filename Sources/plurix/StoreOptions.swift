@@ -22,8 +22,9 @@ struct StoreOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Go on with the store of a cluster that has ended. With --at, --store or --volatile: begin with a copy of"
-                + " it, also while its cluster runs.", valueName: "dir"),
+            "Go on with the store of a cluster that has ended, which is changed from then on. With --at, --store or"
+                + " --volatile it stays as it is: the cluster begins with a copy, also while its own runs.",
+            valueName: "dir"),
         completion: .directory)
     var from: String?
 
@@ -38,10 +39,16 @@ struct StoreOptions: ParsableArguments {
             "How many checkpoints stay, 1 to 1000; those with a label stay anyhow.", valueName: "count"))
     var keep = 10
 
-    @Option(help: ArgumentHelp("Checkpoints younger than this stay too, as 1h or 2d.", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Checkpoints younger than this stay too, as 1h or 2d.", valueName: "time"),
+        transform: Period.init(option:))
     var keepFor: Period?
 
-    @Option(help: ArgumentHelp("Take a checkpoint so often, as 30s or 1h.", valueName: "time"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Take a checkpoint so often, as 30s or 1h.", valueName: "time"),
+        transform: Period.init(option:))
     var checkpointEvery: Period?
 
     func validate() throws {

@@ -76,6 +76,37 @@ struct StoreOptionsTests {
         #expect(try complaint("--from", base + "/store", "--at", "a", "--volatile") == nil)
     }
 
+    /// `up` removes what an ended cluster of its name has left, and that may be a store.
+    @Test func whatIsAboutToBeRemovedIsNoStore() throws {
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        let left = directory.path + "/store"
+        try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
+        try Data().write(to: URL(filePath: left + "/superblock.0"))
+        try FileManager.default.createSymbolicLink(atPath: base + "/link", withDestinationPath: left)
+        for arguments in [["--from", left], ["--from", base + "/link"], ["--from", left, "--store", base + "/s"]] {
+            let up = try #require(Plurix.parseAsRoot(["up"] + arguments) as? Up)
+            let plan = try up.store.plan(for: directory)
+            let failure = #expect(throws: Failure.self) { try plan.check(in: directory) }
+            #expect(failure?.kind == .input && failure?.message.contains("run directory") == true, "\(arguments)")
+            #expect(failure?.advice?.contains("store export") == true)
+        }
+        let other = try RunDirectory(name: "d", base: base + "/run")
+        let up = try #require(Plurix.parseAsRoot(["up", "--from", left, "--volatile"]) as? Up)
+        try up.store.plan(for: other).check(in: other)
+    }
+
+    @Test func periodsThatAreNoneAreExplained() {
+        for arguments in [["--keep-for", "-1h"], ["--checkpoint-every", "banana"], ["--keep-for=5"]] {
+            do {
+                _ = try Plurix.parseAsRoot(["up"] + arguments)
+                Issue.record("\(arguments) was accepted")
+            } catch {
+                let words = Plurix.message(for: error)
+                #expect(words.contains("as 30s, 5m, 1h or 2d") && words.contains("--"), "\(words)")
+            }
+        }
+    }
+
     @Test func periods() {
         for (text, seconds) in [("30s", 30), ("5m", 300), ("1h", 3600), ("2d", 172_800), ("0s", 0)] {
             #expect(Period(argument: text)?.seconds == UInt64(seconds))

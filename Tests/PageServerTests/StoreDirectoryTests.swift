@@ -109,6 +109,9 @@ import Wire
         }
         #expect(FileManager.default.fileExists(atPath: cut))
         #expect(throws: StoreError.noStore) { _ = try place.open().cluster }
+        // But somebody has lost one, or never got one: that is told.
+        let damaged = #expect(throws: Failure.self) { try StoreExamination(of: "\(place.path)/s") }
+        #expect(damaged?.kind == .fault && damaged?.message.contains("superblocks are damaged") == true)
     }
 
     @Test func anExaminationSaysWhatIsThereAndWhatIsWrong() throws {
@@ -155,6 +158,21 @@ import Wire
         let problem = #expect(throws: Failure.self) { try StoreTransfer.import(file, into: "\(place.path)/u") }
         #expect(problem?.kind == .input)
         #expect(!FileManager.default.fileExists(atPath: "\(place.path)/u"))
+        // A directory can be opened as if it were a file.
+        let folder = #expect(throws: Failure.self) { try StoreTransfer.import(place.path, into: "\(place.path)/u") }
+        #expect(folder?.kind == .input && folder?.message.contains("Is a directory") == true)
+        #expect(!FileManager.default.fileExists(atPath: "\(place.path)/u"))
+        try FileManager.default.createDirectory(atPath: "\(place.path)/v", withIntermediateDirectories: false)
+        #expect(throws: Failure.self) { try StoreTransfer.import(file, into: "\(place.path)/v") }
+        #expect(try place.names("v") == [], "what was there stays")
+    }
+
+    @Test func whereNothingCanBeWrittenIsTold() throws {
+        let place = try Place()
+        do { _ = try place.create().cluster }
+        let nowhere = #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: "/dev/null/x") }
+        #expect(nowhere?.kind == .input && nowhere?.message.contains("Not a directory") == true)
+        #expect(Failure(.disk(.denied, .superblock(0)), store: "/a b").advice?.contains("export '/a b' FILE") == true)
     }
 
     /// A fork has the same files under a second name; neither side notices what the other does.

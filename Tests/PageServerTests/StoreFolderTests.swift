@@ -106,6 +106,34 @@ import Wire
         #expect(place.names == ["s"])
     }
 
+    /// A copy that comes to nothing leaves nothing, and takes nothing.
+    @Test func aForkThatFailsLeavesEverythingAsItWas() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        try place.makeStore("t")
+        let names = try FileManager.default.contentsOfDirectory(atPath: place.path + "/t").sorted()
+        let taken = #expect(throws: Failure.self) {
+            try StoreRevival.fork(from: place.path + "/s", at: nil, into: place.path + "/t")
+        }
+        #expect(taken?.kind == .input)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: place.path + "/t").sorted() == names)
+        for target in ["u/v", "w"] {
+            if target == "w" { _ = try StoreFolder.make(place.path + "/w") }
+            #expect(throws: Failure.self) {
+                try StoreRevival.fork(from: place.path + "/s", at: "nothing", into: place.path + "/" + target)
+            }
+        }
+        #expect(place.names == ["s", "t", "w"])
+    }
+
+    @Test func labelsThatMeanSomethingElseAreRefused() throws {
+        for label in ["", "newest", "5", "1:5", "a b", "a\u{7}", String(repeating: "x", count: 1000)] {
+            let problem = #expect(throws: Failure.self) { try CheckpointName.check(label, among: []) }
+            #expect(problem?.kind == .usage && problem?.advice != nil)
+        }
+        try CheckpointName.check("newer", among: [])
+    }
+
     private func kind(_ path: String) -> (Failure.Kind, String)? {
         do throws(Failure) {
             _ = try StoreRevival.prepare(path)
