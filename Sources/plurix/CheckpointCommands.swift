@@ -117,15 +117,13 @@ struct Forget: AsyncParsableCommand {
     func run() async throws {
         let forgotten = try await forgotten()
         if common.json { return try Terminal.show(json: Outcome(forgotten: forgotten)) }
-        for one in forgotten { Terminal.show("forgot \(one.name)\(one.label.isEmpty ? "" : " \(one.label)")") }
+        for one in forgotten { Terminal.show("forgot \(one.title)") }
     }
 
     private func forgotten() async throws -> [CheckpointReport] {
         guard let from else { return try await common.cluster().servingArbiter().send(ArbiterForget(names)) }
-        do throws(Failure) { return try StoreRevival.forget(names, in: from) } catch {
-            guard error.kind == .unavailable, let user = StoreUser.cluster(of: from) else { throw error }
-            return try await ControlClient(path: user.arbiterSocket).sendPatiently(ArbiterForget(names))
-        }
+        guard let user = StoreUser.livingCluster(of: from) else { return try StoreRevival.forget(names, in: from) }
+        return try await ClusterHandle(user).servingArbiter().send(ArbiterForget(names))
     }
 }
 

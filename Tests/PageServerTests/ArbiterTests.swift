@@ -87,7 +87,7 @@ import Wire
     @Test func aDeadParticipantIsNotWaitedFor() async throws {
         try await withCluster { cluster in
             try await cluster.start(nodes: 3)
-            let job = try await cluster.start("bank", ["--transfers", "1000"], nodes: [1, 2, 3])
+            let job = try await cluster.start("bank", ["--transfers", "4000"], nodes: [1, 2, 3])
             while try await cluster.client.send(ArbiterJob(job: job)).parts[1].state == .starting {}
             try await Task.sleep(for: .milliseconds(100))
             try await cluster.kill(2)
