@@ -30,7 +30,7 @@ extension Store where Medium: ~Copyable {
     ) throws(StoreError) {
         guard stopped == nil else { throw .readOnly }
         do throws(StoreError) {
-            try makeRoom(for: RecordHead.byteCount + payload.byteCount)
+            try makeRoom(for: kind, RecordHead.byteCount + payload.byteCount)
             put(kind, page: page, time: time, checkpoint: checkpoint, payload)
             if log.buffer.count >= LogWriter.portion { try submitLog() }
         } catch {
@@ -75,13 +75,16 @@ extension Store where Medium: ~Copyable {
     // MARK: Segments
 
     /// Begins a segment when there is none or the record would leave no room for the seal.
-    private mutating func makeRoom(for byteCount: Int) throws(StoreError) {
+    private mutating func makeRoom(for kind: RecordHead.Kind, _ byteCount: Int) throws(StoreError) {
         let seal = RecordHead.byteCount + Seal.byteCount(log.entries.count + 1)
         if state.head != 0 && log.position.offset + byteCount + seal <= geometry.segmentBytes { return }
         let summary = state.summary
         let empty = SegmentHeader.byteCount + 2 * RecordHead.byteCount + summary.count + Seal.byteCount(1)
         // 64 bytes: what closing the head may add to the summary.
         guard empty + byteCount + 64 <= geometry.segmentBytes else { throw .tooLarge }
+        // A log that names so many segments must be cleaned first, and there must be room to say which of them go: of
+        // each 8 bytes, of the 24 that name it.
+        guard kind == .dropped || summary.count <= geometry.segmentBytes / 8 * 5 else { throw .tooLarge }
         if state.head != 0 { try closeHead() }
         try beginSegment()
     }

@@ -48,10 +48,36 @@ struct ForkTests {
         #expect(store.state.abandoned.count < most && most < 400)
     }
 
+    /// A log that was never cleaned stops in time, and goes on when it was.
+    @Test func aLogWithTooManySegmentsCanBeCleaned() throws {
+        var model = StoreModel(Sample.tiny)
+        var store = try Sample.store(on: SimulatedDisk())
+        var counter: UInt64 = 0
+        for _ in 0..<3 {
+            while true {
+                let before = (model, counter)
+                counter += 1
+                do throws(StoreError) {
+                    try commit(Sample.time(counter), page: UInt32(counter % 8), &store, &model)
+                } catch {
+                    #expect(error == .tooLarge)
+                    store.abandonCheckpoint()
+                    (model, counter) = before
+                    break
+                }
+            }
+            #expect(store.state.segments.all.count > 80)
+            while try store.clean(budget: 4096) {}
+            #expect(store.state.segments.all.count < 10)
+            var opened = try Store.open(store.disk)
+            #expect(try opened.picture() == model.picture)
+        }
+    }
+
     private func commit(
         _ time: GlobalTime, page: UInt32, _ store: inout Store<SimulatedDisk>, _ model: inout StoreModel,
         isKept: Bool = false
-    ) throws {
+    ) throws(StoreError) {
         let bytes = Sample.page(UInt8(truncatingIfNeeded: time.counter))
         let checkpoint = Checkpoint(time: time, created: time.counter, isKept: isKept)
         try store.put(page, time, bytes)
