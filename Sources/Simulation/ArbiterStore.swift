@@ -41,6 +41,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     /// A fact cannot be written: until it can, the arbiter does nothing.
     private(set) var isStalled = false
     private(set) var isCleaningWanted = false
+    /// Cleaning takes its turn: rounds that follow each other closely do not keep it waiting.
+    private(set) var isCleaningNext = false
     /// What the store says for certain; and perhaps this.
     private(set) var noted: ArbiterFacts
     private(set) var attempted: ArbiterFacts?
@@ -172,6 +174,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
             keeper.put(page)
         }
         if !jobs.isEmpty { _ = workOne() }
+        isCleaningNext = isCleaningWanted
         follow()
     }
 
@@ -214,6 +217,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     mutating func clean() {
         isCleaningWanted = keeper.clean(budget: habits.cleaningBudget)
+        isCleaningNext = false
         follow()
     }
 

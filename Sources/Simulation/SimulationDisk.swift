@@ -35,7 +35,7 @@ extension Simulation {
             // The checker hears of it before the nodes.
             arbiter.follow(checker)
             arbiter.core.becameDurable(time, now: now, &arbiter.store)
-        } else if arbiter.store.hasJobs {
+        } else if arbiter.store.hasJobs, !arbiter.store.isCleaningNext {
             arbiter.store.work()
         } else {
             arbiter.store.clean()

@@ -19,6 +19,7 @@ struct SeedTests {
         (1581, nil, .all.subtracting(.variety), "the same, with an arbiter that was killed while it opened an epoch"),
         (90_050_949, nil, .all, "nodes that heard the holder missed its token, and the arbiter had missed four signs"),
         (90_051_061, nil, .all, "an arbiter that was to die of a power cut died in a lull, and nobody started another"),
+        (93_001_535, nil, .all, "a busy store was never cleaned, and in the end no segment could name all others"),
     ]
 
     @Test(arguments: pinned) func pinnedSeedsStaySound(seed: UInt64, nodes: Int?, trouble: Trouble, was: String) {
