@@ -24,14 +24,16 @@ struct RestoreIntent: Codable {
     /// Nodes that are to run afterwards.
     var nodes: [Int]
 
-    init(to state: String, store: String, other: String, nodes: [Int]) throws(Failure) {
+    /// Makes an empty directory for the store to come.
+    init(to state: String, store: String, nodes: [Int]) throws(Failure) {
         self.state = state
         self.store = store
-        self.other = other
+        other = StoreMoves.nameForNew(beside: store)
         aside = StoreMoves.freeName(beside: store)
-        coming = try Self.number(of: other)
-        old = try Self.number(of: store)
         self.nodes = nodes
+        old = try Self.number(of: store)
+        _ = try StoreFolder.make(other)
+        coming = try Self.number(of: other)
     }
 
     /// Nil when no way back is under way.

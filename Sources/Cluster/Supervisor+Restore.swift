@@ -72,35 +72,35 @@ extension Supervisor {
     /// Saves what is there and makes the store to come, while all nodes are there.
     private func prepareRestore(to time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
         // No program begins any more, so none is at work from here on if none is now.
+        _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.glance)
         try await tell()
         if let running = try await arbiter.send(ArbiterStatus()).running {
             throw Failure(
                 .unavailable, "\(running.program) runs on this cluster",
                 advice: "wait for it, or stop it with \(directory.hint("stop"))")
         }
-        let store = description.storage.directory
-        let other = StoreMoves.nameForNew(beside: store)
         var restored = description
         restored.identifier = UInt64.random(in: 1 ... .max)
-        // First, so that a name that nothing has costs nothing.
-        let fork = try await arbiter.send(
-            ArbiterFork(at: time, into: other, cluster: restored.identifier), limit: .seconds(120))
+        let alive = nodes.filter { $0.stage != .dead }.map(\.number)
+        var intent = try RestoreIntent(to: time, store: description.storage.directory, nodes: alive)
         do throws(Failure) {
+            try intent.save(in: directory)
+            // First, so that a name that nothing has costs nothing.
+            let fork = try await arbiter.send(
+                ArbiterFork(at: time, into: intent.other, cluster: restored.identifier), limit: .seconds(120))
             let all = try await arbiter.send(ArbiterCheckpoints())
             guard let checkpoint = all.first(where: { $0.time == fork.time }) else {
                 throw Failure(.unavailable, "the checkpoint \(time) was forgotten meanwhile", at: time)
             }
             _ = try await arbiter.send(ArbiterCheckpoint(label: nil), limit: .seconds(90))
-            try StoreUser.note(directory, in: other)
-            let alive = nodes.filter { $0.stage != .dead }.map(\.number)
-            let intent = try RestoreIntent(to: checkpoint.title, store: store, other: other, nodes: alive)
+            try StoreUser.note(directory, in: intent.other)
             try restored.write(to: directory.restoredStateFile)
+            intent.state = checkpoint.title
             try intent.save(in: directory)
             return (checkpoint, intent)
         } catch {
+            do throws(Failure) { _ = try intent.settle() } catch { logger.error("\(error)") }
             RestoreIntent.remove(in: directory)
-            // The arbiter has made it a moment ago.
-            do throws(Failure) { try StoreFolder.delete(other) } catch { logger.error("\(error)") }
             throw error
         }
     }

@@ -46,13 +46,20 @@ public struct ControlClient: Sendable {
                 guard let reply = try await group.next() else { throw CancellationError() }
                 return reply
             }
-        } catch let error as IOError {
+        } catch is IOError {
             // A server that is killed resets the connection or closes it, as it happens.
-            throw Failure(
-                .unavailable, "\(path) broke off while it was asked for \"\(Request.operation)\": \(error)", at: path)
+            throw lost(Request.operation)
         } catch {
             throw Failure(error, while: "asking \(path) for \"\(Request.operation)\"")
         }
+    }
+
+    /// It was there and is gone.
+    private func lost(_ operation: String) -> Failure {
+        let silence = silence?()
+        return Failure(
+            .unavailable, "\(silence?.name ?? path) ended before it answered \"\(operation)\"", advice: silence?.advice,
+            at: path)
     }
 
     private func late(_ operation: String, _ limit: Duration) -> Failure {
@@ -94,7 +101,10 @@ public struct ControlClient: Sendable {
                     channel.eventLoop.makeCompletedFuture { try lines(on: channel) }
                 }
         } catch {
-            throw Failure(.unavailable, "nobody answers on \(path): \(error)", at: path)
+            let silence = silence?()
+            throw Failure(
+                .unavailable, silence.map { "\($0.name) is not there" } ?? "nobody answers on \(path): \(error)",
+                advice: silence?.advice, at: path)
         }
         return try await connection.executeThenClose { answers, requests in
             var line = ByteBuffer(bytes: try ControlLine.encode(request))
@@ -103,8 +113,7 @@ public struct ControlClient: Sendable {
             for try await answer in answers {
                 return try ControlLine.decodeAnswer(Request.Reply.self, from: Data(answer.readableBytesView))
             }
-            throw Failure(
-                .unavailable, "\(path) closed without an answer to \"\(Request.operation)\"", at: path)
+            throw lost(Request.operation)
         }
     }
 }

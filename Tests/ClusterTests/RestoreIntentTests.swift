@@ -25,12 +25,15 @@ import Testing
     }
 
     private func intent() throws -> RestoreIntent {
-        try RestoreIntent(to: "1:5", store: base + "/s", other: base + "/s.new", nodes: [1])
+        let intent = try RestoreIntent(to: "1:5", store: base + "/s", nodes: [1])
+        #expect(intent.other == base + "/s.new")
+        try make("s.new")
+        return intent
     }
 
     @Test func aCopyThatCameToNothingIsDeleted() throws {
         defer { try? FileManager.default.removeItem(atPath: base) }
-        try make("s", "s.new")
+        try make("s")
         let intent = try intent()
         #expect(!intent.isExchanged)
         #expect(try intent.settle() == nil)
@@ -41,7 +44,7 @@ import Testing
     /// What has its name meanwhile is somebody else's.
     @Test func onlyWhatWasMadeIsDeleted() throws {
         defer { try? FileManager.default.removeItem(atPath: base) }
-        try make("s", "s.new")
+        try make("s")
         let intent = try intent()
         try FileManager.default.moveItem(atPath: base + "/s.new", toPath: base + "/mine")
         try make("s.new")
@@ -52,7 +55,7 @@ import Testing
 
     @Test func theOldOneGoesAsideOnce() throws {
         defer { try? FileManager.default.removeItem(atPath: base) }
-        try make("s", "s.new")
+        try make("s")
         let intent = try intent()
         try intent.exchange()
         #expect(intent.isExchanged)
@@ -70,7 +73,7 @@ import Testing
 
     @Test func anIntentIsFoundAgain() throws {
         defer { try? FileManager.default.removeItem(atPath: base) }
-        try make("s", "s.new", "run")
+        try make("s", "run")
         let directory = try RunDirectory(name: "run", base: base)
         #expect(RestoreIntent.load(directory) == nil)
         try intent().save(in: directory)

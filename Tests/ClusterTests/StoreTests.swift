@@ -27,7 +27,7 @@ extension LiveTests {
                 #expect(again.status == 65)
                 #expect(try await cluster.plurix(["forget", "nothing"]).status == 65)
                 try await cluster.plurix("checkpoint", "--label", "b")
-                #expect(try await cluster.plurix("forget", "b").contains(" b\n"))
+                #expect(try await cluster.plurix("forget", "b").contains(" (b)\n"))
                 #expect(try await checkpoints(cluster).map(\.label).contains("b") == false)
                 let status = try await cluster.status()
                 #expect(status.savedTime > 0 && status.savedTime <= status.commitTime)
