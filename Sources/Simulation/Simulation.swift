@@ -41,6 +41,8 @@ public final class Simulation {
     var lonely: Lonely?
     /// Whose commit nobody has heard of, and who dies when it has granted the token.
     var lostCommitter: UInt8?
+    /// Nobody is misled again before.
+    var misledUntil: UInt64 = 0
     var slowStrict: (reader: UInt8, until: UInt64)?
     /// What each node said in its last answer to a poll.
     var promises: [Promise?]

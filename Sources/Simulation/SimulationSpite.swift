@@ -110,15 +110,17 @@ extension Simulation {
         return array.span.bytes.load(UInt32.self, at: 24)
     }
 
-    /// Somebody asks the arbiter for a page that another node has made.
+    /// Somebody asks the arbiter for a page that another node has made. Not one on the heels of the other: an arbiter
+    /// that asks for a page in vain for a second must take it for lost (seed 94000881).
     private func mislead(_ frame: Frame) {
         let array = frame.bytes
-        guard armed.contains(.misledReader), let request = PageRequest.parse(array.span.bytes),
+        guard armed.contains(.misledReader), now >= misledUntil, let request = PageRequest.parse(array.span.bytes),
             request.requester.isNode, frame.bytes[19] == Station.arbiter.number
         else { return }
         let writer = checker.lastWriter(of: request.page, at: arbiter.core.applied.raw)
         guard let maker = checker.commits[writer]?.node, maker != request.requester, take(.misledReader) else { return }
         let length = random.between(200, 400) * Scenario.millisecond
+        misledUntil = now + length + Scenario.second
         mute([.pageReply], from: Station.arbiter.number, to: request.requester.number, for: length)
         mute([.pageRequest], from: Station.arbiter.number, for: length)
         mute(Mute.records, to: maker.number, for: length)

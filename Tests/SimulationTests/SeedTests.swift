@@ -20,6 +20,8 @@ struct SeedTests {
         (90_050_949, nil, .all, "nodes that heard the holder missed its token, and the arbiter had missed four signs"),
         (90_051_061, nil, .all, "an arbiter that was to die of a power cut died in a lull, and nobody started another"),
         (93_001_535, nil, .all, "a busy store was never cleaned, and in the end no segment could name all others"),
+        (94_000_881, nil, .all, "readers were misled one after the other, and the arbiter asked for a page in vain"),
+        (239_422_451, nil, .all, "in a lull a long transaction committed at the very moment when all were to agree"),
     ]
 
     @Test(arguments: pinned) func pinnedSeedsStaySound(seed: UInt64, nodes: Int?, trouble: Trouble, was: String) {
