@@ -148,7 +148,7 @@ class Cluster:
     def restart(self, number, words, memory=None, extra=()):
         """Starts a node whose machine is gone, or was never there; waits until it has joined."""
         running = [n for n, node in enumerate(self.nodes, 1) if n == number or node.process.poll() is None]
-        self.ask("arbiter", {"op": "machines", "running": running, "paused": []})
+        self.ask("arbiter", {"op": "machines", "running": running, "paused": [], "isRestoring": False})
         with open(f"{self.directory}/n{number}.module", "wb") as file:  # Sources/Wire/BootModule.swift
             file.write(struct.pack("<8sQ16sQIHBB", b"PLURIX\0\1", self.identifier, self.key, secrets.randbits(64),
                                    self.shared * 256, self.frame_bytes, number, 0))

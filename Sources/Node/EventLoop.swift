@@ -5,19 +5,34 @@ import Protocol
 import Wire
 
 extension Nucleus {
-    /// Looks at the card and the clock, once: what has arrived is handled, what is due is done.
+    /// Looks at the card and the clock, once: what has arrived is handled, what is due is done. Of a flood (a page server
+    /// that asks for all of the memory) only a part: whoever waits or computes looks after itself in between.
     func poll() {
         keepReserve()
         world.card.acknowledgeInterrupt()
-        var isMore = true
-        while isMore {
-            isMore = receiveSome()
-            let now = Machine.nanoseconds()
+        var now = Machine.nanoseconds()
+        let end = now + Self.longestPoll
+        repeat {
+            isBehind = receiveSome()
+            now = Machine.nanoseconds()
             if now >= core.deadline { core.tick(now: now, &world) }
-        }
+        } while isBehind && now < end
     }
 
-    /// Handles the frames that wait, a ring full at most, so that a flood does not hold up what is due.
+    /// A program was interrupted. Of a flood it suffers no more than leaves it a share of the processor.
+    func interrupt() {
+        if isBehind && Machine.nanoseconds() < programUntil {
+            world.card.acknowledgeInterrupt()
+        } else {
+            poll()
+            if isBehind { programUntil = Machine.nanoseconds() + Self.programShare }
+        }
+        armTimer()
+    }
+
+    /// Handles the frames that wait, a few at most, so that a flood does not hold up what is due.
+    ///
+    /// - Returns: Whether there may be more.
     private func receiveSome() -> Bool {
         for _ in 0..<Self.longestBurst {
             guard receiveOne() else { return false }
@@ -25,7 +40,9 @@ extension Nucleus {
         return true
     }
 
-    private static let longestBurst = 128
+    private static let longestBurst = 4
+    private static let longestPoll: UInt64 = 300_000
+    private static let programShare: UInt64 = 100_000
 
     /// Handles one frame. It is copied out of the ring first: answering it needs the card.
     func receiveOne() -> Bool {
@@ -43,6 +60,7 @@ extension Nucleus {
 
     /// Sleeps until something has happened, and handles it.
     func waitForEvent() {
+        guard !isBehind else { return poll() }
         armTimer()
         let asleep = Machine.timestamp()
         Machine.waitForInterrupt()
@@ -58,7 +76,7 @@ extension Nucleus {
     /// Makes the timer interrupt when the core next wants it, but not in a storm.
     func armTimer() {
         let now = Machine.nanoseconds()
-        let deadline = max(core.deadline, now + Self.shortestSleep)
+        let deadline = max(isBehind ? programUntil : core.deadline, now + Self.shortestSleep)
         guard timerAt <= now || deadline < timerAt else { return }
         let next = min(deadline, now + Self.longestSleep)
         timerAt = next

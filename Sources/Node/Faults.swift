@@ -88,8 +88,7 @@ extension Nucleus {
 }
 
 @c func nucleusInterrupt(_ vector: UInt64) {
-    nucleus?.poll()
-    nucleus?.armTimer()
+    nucleus?.interrupt()
 }
 
 @c func nucleusTrap(_ frame: UnsafeMutablePointer<TrapFrame>) {

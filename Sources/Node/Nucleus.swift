@@ -32,6 +32,10 @@ final class Nucleus {
     /// For read-ahead: the page behind those that were asked for last, and how many were asked for beyond the first.
     var nextInOrder = -1
     var ahead = 0
+    /// Frames wait in the ring: the last poll came to its end before theirs.
+    var isBehind = false
+    /// While frames wait, the program computes undisturbed until then.
+    var programUntil: UInt64 = 0
     /// When the timer will interrupt.
     var timerAt: UInt64 = 0
     /// Ticks of the time stamp counter that were slept away.
