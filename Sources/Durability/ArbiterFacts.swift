@@ -24,6 +24,8 @@ public struct ArbiterFacts: Equatable, Sendable {
         case .incarnation(let number): incarnation = number
         case .polled(let epoch): polledEpoch = epoch
         case .opened(let opening):
+            // An opening that an error did not keep from the disk is noted once more.
+            guard opening.epoch > chain[0].epoch else { return }
             chain.insert(opening, at: 0)
             if chain.count > Self.maximumChain { chain.removeLast() }
         case .admitted(let node, let number):

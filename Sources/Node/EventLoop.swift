@@ -5,8 +5,8 @@ import Protocol
 import Wire
 
 extension Nucleus {
-    /// Looks at the card and the clock, once: what has arrived is handled, what is due is done. Of a flood (a page server
-    /// that asks for all of the memory) only a part: whoever waits or computes looks after itself in between.
+    /// Looks at the card and the clock, once: what has arrived is handled, what is due is done. Of a flood (a page
+    /// server that asks for all of the memory) only a part: whoever waits or computes looks after itself in between.
     func poll() {
         keepReserve()
         world.card.acknowledgeInterrupt()

@@ -7,10 +7,10 @@ import Store
 import Synchronization
 import Wire
 
-/// The thread of a running arbiter's store: the arbiter goes on while the disk works. What is done to the store, and in
-/// which order, is `Keeper`'s business.
+/// The thread of a running arbiter's store: the arbiter goes on while the disk works, but for what takes less time than
+/// to change threads twice. What is done to the store, and in which order, is `Keeper`'s business.
 ///
-/// Unchecked, because everything but constants and the atomic belongs to the queue.
+/// Unchecked, because everything but constants and atomics belongs to the queue.
 final class StoreKeeper: @unchecked Sendable {
     /// What the arbiter is told, in the queue.
     enum Report: Sendable {
@@ -30,7 +30,9 @@ final class StoreKeeper: @unchecked Sendable {
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
     private var periodicMark: Int?
-    /// How long the last short round took, nanoseconds. Read by others than the queue.
+    /// What the queue has to do, or is doing.
+    private let uses = Atomic<Int>(0)
+    /// How long the last short round took, nanoseconds; the most there is when it failed.
     private let lastShortRound = Atomic<UInt64>(0)
     /// What had been written when tidying up was begun last.
     private var tidiedBytes = 0
@@ -69,7 +71,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// What an arbiter starts from.
     func contents() throws(Failure) -> (state: ArbiterState, joinedAt: [UInt64], image: SharedImage) {
-        let outcome: Result<(state: ArbiterState, joinedAt: [UInt64], image: SharedImage), Failure> = queue.sync {
+        let outcome: Result<(state: ArbiterState, joinedAt: [UInt64], image: SharedImage), Failure> = use {
             do throws(StoreError) {
                 let image = try SharedImage(reading: &keeper.state)
                 return .success((keeper.state.arbiter, keeper.state.facts.joinedAt, image))
@@ -84,7 +86,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// Notes a change of the facts; it is durable when this returns.
     func note(_ change: @escaping @Sendable (inout ArbiterFacts) -> Void) throws(Failure) {
-        let outcome: Result<Void, Failure> = queue.sync {
+        let outcome: Result<Void, Failure> = use {
             defer { follow() }
             do throws(StoreError) {
                 try keeper.note(change)
@@ -98,7 +100,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// Pages of the round under way.
     func put(_ pages: [Page]) {
-        queue.async { [self] in
+        later { [self] in
             for page in pages { keeper.put(page) }
             follow()
         }
@@ -111,11 +113,13 @@ final class StoreKeeper: @unchecked Sendable {
     ///   - isShort: These are all.
     /// - Returns: Whether it is durable already; else `report` tells.
     func end(at time: GlobalTime, with last: [Page], isShort: Bool, now: UInt64) -> Bool {
-        guard isVolatile || isShort && lastShortRound.load(ordering: .relaxed) < Self.waitingTime else {
-            queue.async { [self] in finish(time, last, isShort, now) }
+        let isFast = isShort && uses.load(ordering: .relaxed) == 0
+            && lastShortRound.load(ordering: .relaxed) < Self.waitingTime
+        guard isVolatile || isFast else {
+            later { [self] in finish(time, last, isShort, now) }
             return false
         }
-        return queue.sync {
+        return use {
             finish(time, last, isShort, now, isAwaited: true)
             return keeper.isDurable
         }
@@ -125,28 +129,30 @@ final class StoreKeeper: @unchecked Sendable {
         let begin = Clock.now()
         for page in last { keeper.put(page) }
         keeper.end(at: time, now: now)
-        if isShort { lastShortRound.store(Clock.now() - begin, ordering: .relaxed) }
+        if isShort {
+            lastShortRound.store(keeper.isFailing ? .max : Clock.now() - begin, ordering: .relaxed)
+        }
         follow(isAwaited: isAwaited)
         let written = keeper.state.store.bytesWritten
-        guard written - tidiedBytes >= Self.tidyInterval else { return }
+        guard written - tidiedBytes >= Self.tidyInterval || keeper.state.store.isSpaceWanted else { return }
         tidiedBytes = written
         tidyUp()
     }
 
     /// The round under way came to nothing.
     func abandon() {
-        queue.async { [self] in keeper.abandon() }
+        later { [self] in keeper.abandon() }
     }
 
     // MARK: Checkpoints
 
-    var checkpoints: [Checkpoint] { queue.sync { keeper.state.store.checkpoints } }
+    var checkpoints: [Checkpoint] { use { keeper.state.store.checkpoints } }
 
     /// Wants the next state at or after `time` to be kept, under a label if it is not empty.
     ///
     /// - Returns: Under what `outcome(of:)` tells what became of it.
     func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
-        queue.sync {
+        use {
             defer { follow() }
             return keeper.mark(label, notBefore: time, now: now)
         }
@@ -154,7 +160,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// Keeps the next state at or after `time`; nobody waits for it.
     func keep(notBefore time: GlobalTime, now: UInt64) {
-        queue.async { [self] in
+        later { [self] in
             // One that was wanted before, and is not there yet, is this one too.
             if let periodicMark { keeper.forget(mark: periodicMark) }
             periodicMark = keeper.mark("", notBefore: time, now: now)
@@ -164,7 +170,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// The state is at `time`, and an earlier one than a mark waited for: an epoch has undone what was between.
     func lower(mark: Int, to time: GlobalTime) {
-        queue.sync {
+        use {
             keeper.lower(mark: mark, to: time)
             follow()
         }
@@ -172,7 +178,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// What became of a mark; nil while nothing has.
     func outcome(of mark: Int) -> Result<KeptCheckpoint, Failure>? {
-        switch queue.sync(execute: { keeper.outcome(of: mark) }) {
+        switch use({ keeper.outcome(of: mark) }) {
         case nil: nil
         case .kept(let kept): .success(kept)
         case .taken(let other): .failure(Failure(
@@ -185,14 +191,14 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     func forget(mark: Int) {
-        queue.sync { keeper.forget(mark: mark) }
+        use { keeper.forget(mark: mark) }
     }
 
     /// Forgets checkpoints by their names.
     ///
     /// - Throws: `.input` when one of them does not exist; then all stay. Or why the store cannot be written.
     func forget(_ names: [String]) throws(Failure) -> [Checkpoint] {
-        try queue.sync { () -> Result<[Checkpoint], Failure> in
+        try use { () -> Result<[Checkpoint], Failure> in
             defer {
                 follow()
                 tidyUp()
@@ -213,7 +219,7 @@ final class StoreKeeper: @unchecked Sendable {
     func fork(
         at name: String?, into target: String, cluster: UInt64
     ) throws(Failure) -> GlobalTime {
-        try queue.sync { () -> Result<GlobalTime, Failure> in
+        try use { () -> Result<GlobalTime, Failure> in
             do throws(Failure) {
                 return .success(try StoreRevival.fork(&keeper.state, at: name, into: target, cluster: cluster))
             } catch {
@@ -223,6 +229,23 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     // MARK: In the queue
+
+    /// Does something in the queue, and waits for it.
+    private func use<Value>(_ body: () throws -> Value) rethrows -> Value {
+        uses.add(1, ordering: .relaxed)
+        defer { uses.subtract(1, ordering: .relaxed) }
+        return try queue.sync(execute: body)
+    }
+
+    /// Does something in the queue, after all that is to be done there already.
+    private func later(_ body: @escaping @Sendable () -> Void) {
+        uses.add(1, ordering: .relaxed)
+        queue.async { [self] in
+            body()
+            uses.subtract(1, ordering: .relaxed)
+        }
+    }
+
 
     /// Tells what has happened, and sees to it that a store that cannot be written is tried again.
     ///
@@ -255,7 +278,7 @@ final class StoreKeeper: @unchecked Sendable {
     private func tidyUp() {
         guard !isCleaning else { return }
         isCleaning = true
-        queue.async { [self] in
+        later { [self] in
             isCleaning = false
             if keeper.clean(budget: Self.cleaningBudget) { tidyUp() }
             follow()

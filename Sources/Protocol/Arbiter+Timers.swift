@@ -17,8 +17,7 @@ extension Arbiter {
 
     /// Time has passed.
     public mutating func tick<World: ArbiterWorld & ~Copyable>(now: UInt64, _ world: inout World) {
-        if now - lastTick > Self.ownGap { wakeUp(now) }
-        lastTick = now
+        noticePause(now)
         retryGap(now, &world)
         proceed(now, &world)
         retrySave(now, &world)
@@ -30,8 +29,10 @@ extension Arbiter {
         if heartbeatAt <= now { announce(now, &world) }
     }
 
-    /// The arbiter itself was paused: nobody was silent, it was deaf [P9].
-    private mutating func wakeUp(_ now: UInt64) {
+    /// Before anything is judged, a frame too: when the arbiter itself was paused, nobody was silent, it was deaf [P9].
+    mutating func noticePause(_ now: UInt64) {
+        defer { lastTick = now }
+        guard now - lastTick > Self.ownGap else { return }
         for index in members.indices { members[index].lastHeard = now }
         polling?.graceEnd = now + Self.grace
         tokenEvidenceAt = now

@@ -172,6 +172,7 @@ public struct Arbiter: Sendable {
 
     public mutating func receive<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, now: UInt64,
                                                                   _ world: inout World) {
+        noticePause(now)
         let unauthentic = endpoint.unauthentic
         guard let header = endpoint.admit(frame) else {
             if endpoint.unauthentic > unauthentic { world.notify(.unauthentic) }

@@ -54,7 +54,15 @@ extension Store where Medium: ~Copyable {
     /// by itself; it is done at once, and only once, when space was asked for. Done after each emptying, it would go on
     /// for ever: the head that it closes is the next one to be emptied.
     private mutating func leadPastLeftovers() throws(StoreError) -> Bool {
-        guard isSpaceWanted, let last = leftovers.map(\.namedUpTo).max() else { return false }
+        guard isSpaceWanted else { return false }
+        guard let last = leftovers.map(\.namedUpTo).max() else {
+            // While a checkpoint is open there may be more to come.
+            if state.open == nil {
+                leadPast = nil
+                isSpaceWanted = false
+            }
+            return false
+        }
         let target = leadPast ?? last
         leadPast = target
         try attempt { store throws(StoreError) in

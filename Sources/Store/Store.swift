@@ -31,7 +31,7 @@ public struct Store<Medium: Disk & ~Copyable>: ~Copyable {
     var olderFloor = LogPosition()
     var hasReserve = false
     /// Something was forgotten, or the disk was full: what is not needed should go soon.
-    var isSpaceWanted = false
+    public internal(set) var isSpaceWanted = false
     /// For that, both superblocks shall lead past this segment.
     var leadPast: UInt64?
 

@@ -106,6 +106,22 @@ struct SavingTests {
     }
 }
 
+/// An arbiter that did nothing for a while, be it because of its disk: frames that waited meanwhile are read before it
+/// looks at the clock.
+struct DeafArbiterTests {
+    @Test func whatItDidNotHearIsNotMissed() {
+        let arbiter = AskingArbiter()
+        arbiter.commit([1])
+        arbiter.sleep(3_000 * Tuning.millisecond)
+        arbiter.missToken()
+        #expect(arbiter.polls == 0)
+        // Later it hears as well as anybody.
+        for _ in 0..<12 { arbiter.pass(100 * Tuning.millisecond) }
+        arbiter.missToken()
+        #expect(arbiter.polls == 1)
+    }
+}
+
 /// What nodes send unasked, because somebody waits for it to be durable [P27].
 struct PushTests {
     /// An arbiter that has just saved: the next round waits until it is due, or wanted.
@@ -278,6 +294,14 @@ private final class AskingArbiter {
     }
 
     func wantSaved() { receive(SaveRequest(time: core.applied)) }
+
+    /// Times that it asked everybody for an epoch.
+    var polls: Int { world.sent.filter { $0[17] == FrameHeader.Kind.poll.rawValue }.count }
+
+    func missToken() { receive(Missing(thing: .token, detail: 1)) }
+
+    /// Time passes, and the arbiter does not see it.
+    func sleep(_ nanoseconds: UInt64) { now += nanoseconds }
 
     func pass(_ nanoseconds: UInt64) {
         now += nanoseconds
