@@ -51,7 +51,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         let keeper = try StoreKeeper(
             settings.store, cluster: settings.cluster, sharedPages: settings.sharedPages, logger: logger)
         let contents = try keeper.contents()
-        try contents.image.checkLayout(in: settings.store.directory)
+        try contents.image.checkLayout(of: settings.store.directory)
         station = try HostStation(.arbiter, in: directory)
         world = HostWorld(
             link: ArbiterLink(station), keeper: keeper, image: contents.image, joinedAt: contents.joinedAt,

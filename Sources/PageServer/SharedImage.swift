@@ -39,6 +39,23 @@ public struct SharedImage: PageSource, Sendable {
         close(at: state.time)
     }
 
+    /// What the layout of a saved state is seen from: its root and its job. All other pages are zero.
+    ///
+    /// - Throws: `.damaged` for a page that cannot be read as it was written.
+    init(
+        layoutOf state: inout DurableState<StoreDirectory>, at time: GlobalTime
+    ) throws(StoreError) {
+        self.init(pageCount: state.store.geometry.pageCount)
+        for page in [SystemLayout.rootPage, SystemLayout.jobPage] {
+            var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            _ = try state.read(page, at: time, into: &raw)
+            set(page, to: bytes)
+        }
+        close(at: time)
+    }
+
     /// Pages of the shared memory.
     public var pageCount: Int { pages.count }
 
@@ -69,7 +86,7 @@ public struct SharedImage: PageSource, Sendable {
 
     /// - Throws: `.input` for a saved memory in which another build has laid something out differently: the system
     ///   pages, or what a program keeps that was at work.
-    func checkLayout(in store: String) throws(Failure) {
+    func checkLayout(of store: String) throws(Failure) {
         guard time > .zero else { return }
         guard Root(self) != nil else {
             throw misfit("the type Root of its memory has format \(self[Root.format])", "\(Root.expectedFormat)", store)

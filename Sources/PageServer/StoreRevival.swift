@@ -79,6 +79,11 @@ public enum StoreRevival {
         }
         let time = try name.map { (text) throws(Failure) in try CheckpointName.resolve(text, among: checkpoints).time }
             ?? newest.time
+        let layout: SharedImage
+        do throws(StoreError) { layout = try SharedImage(layoutOf: &state, at: time) } catch {
+            throw Failure(error, store: "the state at \(CheckpointName.text(time))")
+        }
+        try layout.checkLayout(of: "the state at \(CheckpointName.text(time))")
         let isNew = try StoreFolder.make(target)
         guard try StoreFolder.content(of: target) == .nothing else { throw Failure(StoreError.exists, store: target) }
         let disk = try StoreDirectory(target, for: .creating)

@@ -31,12 +31,12 @@ import Wire
     }
 
     @Test func whatThisBuildLaidOutIsTaken() throws {
-        try Self.image().checkLayout(in: "store")
+        try Self.image().checkLayout(of: "store")
         // A job that has not begun, one of a program that is gone, and one that has ended have nothing to be misread.
-        try Self.image(format: 0).checkLayout(in: "store")
-        try Self.image(program: "abacus", format: 9).checkLayout(in: "store")
-        try Self.image(phase: .finished, program: "abacus", format: 9).checkLayout(in: "store")
-        try SharedImage(pageCount: 128).checkLayout(in: "store")
+        try Self.image(format: 0).checkLayout(of: "store")
+        try Self.image(program: "abacus", format: 9).checkLayout(of: "store")
+        try Self.image(phase: .finished, program: "abacus", format: 9).checkLayout(of: "store")
+        try SharedImage(pageCount: 128).checkLayout(of: "store")
     }
 
     @Test func otherTypesAreRefusedByName() {
@@ -48,7 +48,7 @@ import Wire
             ),
         ]
         for (image, message) in cases {
-            let failure = #expect(throws: Failure.self) { try image.checkLayout(in: "store") }
+            let failure = #expect(throws: Failure.self) { try image.checkLayout(of: "store") }
             #expect(failure?.kind == .input)
             #expect(failure?.message == message)
         }

@@ -19,12 +19,16 @@ import Wire
             try? FileManager.default.removeItem(atPath: path)
         }
 
-        func makeStore(_ name: String, pages: Int = 1024) throws {
+        /// - Parameter format: Of the system pages.
+        func makeStore(_ name: String, pages: Int = 1024, format: UInt8 = 1) throws {
             var store = try Store.create(
                 on: try StoreDirectory("\(path)/\(name)", for: .creating), cluster: 7, identity: 1,
                 key: SipHash.Key(low: 2, high: 3), Geometry(pageCount: pages, reserveBytes: 4096))
             let page = [UInt8](repeating: 1, count: Limits.pageBytes)
             try store.put(1, version: GlobalTime(raw: 5), page.span.bytes)
+            var root = [UInt8](repeating: 0, count: Limits.pageBytes)
+            root.replaceSubrange(0..<9, with: Array("PLURIX\0\0".utf8) + [format])
+            try store.put(0, version: GlobalTime(raw: 5), root.span.bytes)
             try store.commitCheckpoint(Checkpoint(time: GlobalTime(raw: 5), created: 0, isKept: true))
         }
 
@@ -124,6 +128,21 @@ import Wire
             }
         }
         #expect(place.names == ["s", "t", "w"])
+    }
+
+    /// Before anything of it is made: who restores a running cluster has nothing to go back from.
+    @Test func aStateThatThisBuildCannotReadIsNotForked() throws {
+        let place = try Place()
+        try place.makeStore("s", format: 9)
+        let failure = #expect(throws: Failure.self) {
+            try StoreRevival.fork(from: place.path + "/s", at: nil, into: place.path + "/t")
+        }
+        #expect(failure?.kind == .input)
+        let words = "the state at 0:5: the type Root of its memory has format 9, and this build knows 1"
+        #expect(failure?.message == words)
+        #expect(place.names == ["s"])
+        try place.makeStore("u")
+        #expect(try StoreRevival.fork(from: place.path + "/u", at: nil, into: place.path + "/v").raw == 5)
     }
 
     @Test func labelsThatMeanSomethingElseAreRefused() throws {
