@@ -30,9 +30,8 @@ final class HostWorld: ArbiterWorld {
     /// Contents that have arrived and are not part of the image; empty where the number is free.
     private var staged: [[UInt8]] = []
     private var freeHandles: [UInt32] = []
-    /// Pages of the round under way that the store does not have yet.
-    private var gatheredPages: [StoreKeeper.Page] = []
-    private var isRoundShort = true
+    /// Of the round under way.
+    private var round = RoundPages<StoreKeeper.Page>()
     /// Memory of pages that are not part of the image any more, for those that come.
     private var spare: [[UInt8]] = []
     /// As many as a round that is not large has.
@@ -105,23 +104,14 @@ final class HostWorld: ArbiterWorld {
 
     /// Handed on a few at a time: a short round goes as a whole when it ends.
     func gathered(_ page: SavedPage) {
-        if gatheredPages.count == StoreKeeper.shortRound {
-            keeper.put(gatheredPages)
-            gatheredPages.removeAll(keepingCapacity: true)
-            isRoundShort = false
-        }
-        gatheredPages.append(StoreKeeper.Page(
+        let due = round.add(StoreKeeper.Page(
             number: page.page.index, version: page.version, bytes: staged[Int(page.handle.number)]))
+        if !due.isEmpty { keeper.put(due) }
     }
 
     func abandonSave() {
-        beginRound()
+        _ = round.end()
         keeper.abandon()
-    }
-
-    private func beginRound() {
-        gatheredPages = []
-        isRoundShort = true
     }
 
     func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
@@ -131,9 +121,9 @@ final class HostWorld: ArbiterWorld {
             discard(page.handle)
         }
         image.close(at: time)
+        let isShort = round.isShort
         let isDurable = keeper.end(
-            at: time, with: gatheredPages, isShort: isRoundShort, now: Clock.microsecondsSince1970())
-        beginRound()
+            at: time, with: round.end(), isShort: isShort, now: Clock.microsecondsSince1970())
         if isDurable { events.append(.saved) }
         return isDurable
     }

@@ -41,8 +41,6 @@ final class StoreKeeper: @unchecked Sendable {
     private static let settleInterval = 16 << 20
     /// Cleaned at a time: about a millisecond, so that who saves never waits long.
     private static let cleaningBudget = 256 << 10
-    /// A round is short when it has so few pages: those of a commit or two that somebody waits for.
-    static let shortRound = 16
     /// A short round that is written so fast is waited for: to hand it to another thread and back takes as long.
     private static let waitingTime: UInt64 = 200_000
     /// Written between two times of tidying up.

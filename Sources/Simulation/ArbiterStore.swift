@@ -32,6 +32,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     var now: UInt64 = 0
     private var random: Generator
     private var jobs: [Job] = []
+    /// Of the round under way.
+    private var round = RoundPages<Keeper<DiskAccess>.Page>()
     /// The process is killed just before or after the next fact of this kind is durable.
     var ambush: Ambush?
     /// Times that the store's thread has made durable, and the arbiter is still to hear of.
@@ -62,8 +64,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     /// What the store's thread is to do.
     private enum Job {
-        case put(Keeper<DiskAccess>.Page)
-        case end(GlobalTime)
+        case put([Keeper<DiskAccess>.Page])
+        case end(GlobalTime, with: [Keeper<DiskAccess>.Page])
         case abandon
         case note(ArbiterFact)
         case mark(String, notBefore: GlobalTime)
@@ -122,11 +124,15 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     // MARK: What must not be lost
 
     mutating func gathered(_ page: SavedPage) {
-        jobs.append(.put(Keeper.Page(
-            number: page.page.index, version: page.version, bytes: habits.page.bytes(frames[page.handle]))))
+        let due = round.add(Keeper.Page(
+            number: page.page.index, version: page.version, bytes: habits.page.bytes(frames[page.handle])))
+        if !due.isEmpty { jobs.append(.put(due)) }
     }
 
-    mutating func abandonSave() { jobs.append(.abandon) }
+    mutating func abandonSave() {
+        _ = round.end()
+        jobs.append(.abandon)
+    }
 
     mutating func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         guard !isDead else { return false }
@@ -135,7 +141,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
             frames.give(page.handle)
         }
         events.append(.held(time, image))
-        jobs.append(.end(time))
+        jobs.append(.end(time, with: round.end()))
         guard habits.isImmediate || host.chance(habits.atOncePerMille) else { return false }
         workAll()
         guard durable.last == time else { return false }
@@ -169,9 +175,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     /// Does the next thing, with the pages before it; false when it cannot be done.
     mutating func work() {
-        while case .put(let page) = jobs.first, !isDead {
+        while case .put(let pages) = jobs.first, !isDead {
             jobs.removeFirst()
-            keeper.put(page)
+            for page in pages { keeper.put(page) }
         }
         if !jobs.isEmpty { _ = workOne() }
         isCleaningNext = isCleaningWanted
@@ -180,8 +186,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     private mutating func workOne() -> Bool {
         switch jobs[0] {
-        case .put(let page): keeper.put(page)
-        case .end(let time):
+        case .put(let pages): for page in pages { keeper.put(page) }
+        case .end(let time, let pages):
+            for page in pages { keeper.put(page) }
             keeper.end(at: time, now: now / 1000)
             isCleaningWanted = !habits.isImmediate
         case .abandon: keeper.abandon()
