@@ -65,6 +65,8 @@ public struct ClusterHandle: Sendable {
     private func waitForSuccessor() async throws(Failure) {
         let deadline = ContinuousClock.now + .seconds(60)
         repeat {
+            // It may have been ended instead.
+            _ = try ClusterDescription.load(directory)
             try await ensureSupervisor()
             // Cancellation is seen by the caller's next request.
             try? await Task.sleep(for: .milliseconds(50))

@@ -87,6 +87,10 @@ struct RestoreIntent: Codable {
 }
 
 extension RunDirectory {
+    /// Whether a supervisor is at work on `plurix restore`.
+    public var isGoingBack: Bool {
+        RestoreIntent.load(self) != nil && BackgroundProcess.supervisor.running(in: self) != nil
+    }
     /// What a supervisor that is killed in the middle of `plurix restore` leaves to the next one.
     var restoreFile: String { path + "/restore.json" }
     /// The cluster's description in its life to come: whoever belongs to the old one counts for nothing in it.

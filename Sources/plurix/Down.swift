@@ -34,6 +34,12 @@ struct Down: AsyncParsableCommand {
     func run() async throws {
         let directory = try common.directory()
         let storage = try store(of: directory)
+        if !force, directory.isGoingBack {
+            throw Failure(
+                .unavailable, "the cluster was not ended, because it is going back to an earlier state",
+                advice: "wait until it has: see \(directory.hint("status")); or use"
+                    + " \(directory.hint("down --force")), which leaves both states")
+        }
         let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store

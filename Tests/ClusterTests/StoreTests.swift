@@ -120,6 +120,8 @@ extension LiveTests {
                 #expect(signal == "KILL" || told.complaint.contains("goes on without this command"))
                 let during = try await cluster.status()
                 #expect(during.restoring == "a" && during.trouble == nil)
+                let down = try await cluster.plurix(["down"])
+                #expect(down.status == 69 && down.complaint.contains("going back"))
                 let refused = try await cluster.plurix(["run", "counter", "10"])
                 #expect(refused.status == 69 && refused.complaint.contains("going back to a"))
                 _ = try await cluster.wait { $0.restoring == nil && $0.nodes.map(\.state) == ["joined"] }
