@@ -132,6 +132,32 @@ extension LiveTests {
             }
         }
 
+        /// Whoever has the arbiter's lock is the arbiter, and while stores are exchanged that is the supervisor: one
+        /// that was started for the old store, and comes late, finds another at work or works for the new one.
+        @Test func arbitersThatComeLateDoNoHarm() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await expectCounter(20, cluster)
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await expectCounter(40, cluster)
+                let command = try #require(Harness.command)
+                let late = "\(command) pageserver \(cluster.directory) --directory \(cluster.store) 2>/dev/null"
+                async let others = Harness.run(
+                    "/bin/sh", ["-c", "for one in $(seq 30); do \(late) & sleep 0.05; done"])
+                try await cluster.plurix("restore", "--at", "a")
+                _ = try await cluster.wait { $0.trouble == nil && $0.nodes.allSatisfy { $0.state == "joined" } }
+                try await expectCounter(40, cluster)
+                let events = try await cluster.plurix("events").split(separator: "\n")
+                let began = try #require(events.firstIndex { $0.contains("is going back to") })
+                try await cluster.plurix("down")
+                #expect(events[began + 1].contains("the memory is as it was"), "no arbiter has acted between")
+                // Not before: one of them may have become the arbiter.
+                #expect(try await others.status == 0)
+                for store in [cluster.store, cluster.store + ".1"] {
+                    #expect(try await cluster.plurix(["fsck", store]).status == 0)
+                }
+            }
+        }
+
         /// A supervisor that stands still does not start its page server again; the store is the cluster's even so.
         @Test func aStoreIsNotTakenWhileItsPageServerIsAway() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
