@@ -46,6 +46,7 @@ $(IMAGE)/$(1).o: $(call sources,$(1),-type d -o -name '*.swift' -o -name '*.h') 
 	@$(SWIFTC) $(IMAGE_FLAGS) -module-name $(1) -c -o $$@ \
 	  -emit-module -emit-module-path $(IMAGE)/$(1).swiftmodule \
 	  $(call sources,$(1),-name '*.swift')
+	@touch $$@ # the compiler leaves a file alone that would not change
 endef
 $(foreach module,$(NODE_MODULES),$(eval $(call compile,$(module))))
 
