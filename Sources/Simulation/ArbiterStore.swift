@@ -11,7 +11,7 @@ enum ArbiterEvent {
     case saved(GlobalTime)
     case opened(EpochRecord)
     case kept(Checkpoint)
-    case notice(ArbiterNotice)
+    case notice(ArbiterNotice, at: UInt64)
 }
 
 /// The world of the simulated arbiter: an image in memory, and the page server's keeper over a simulated disk.
@@ -27,6 +27,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     var outbox: [Frame] = []
     /// What it would send if it did not wait for the disk.
     private var heldBack: [Frame] = []
+    /// And what it would tell: that an epoch is open is known only when it is on the disk, and what it did next comes
+    /// after that (seed 97005711).
+    private var heldNotices: [ArbiterEvent] = []
     var frames = PageFrames()
     var events: [ArbiterEvent] = []
     var now: UInt64 = 0
@@ -45,6 +48,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     private(set) var isCleaningWanted = false
     /// Cleaning takes its turn: rounds that follow each other closely do not keep it waiting.
     private(set) var isCleaningNext = false
+    private var turns = 0
     /// What the store says for certain; and perhaps this.
     private(set) var noted: ArbiterFacts
     private(set) var attempted: ArbiterFacts?
@@ -171,6 +175,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
         isStalled = false
         outbox += heldBack
         heldBack = []
+        events += heldNotices
+        heldNotices = []
     }
 
     /// Does the next thing, with the pages before it; false when it cannot be done.
@@ -180,7 +186,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
             for page in pages { keeper.put(page) }
         }
         if !jobs.isEmpty { _ = workOne() }
-        isCleaningNext = isCleaningWanted
+        turns += 1
+        // The more is cleaned at once, the more seldom: it spreads over the next rounds.
+        isCleaningNext = isCleaningWanted && turns % (1 + habits.cleaningBudget / 512) == 0
         follow()
     }
 
@@ -257,5 +265,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     mutating func randomNumber() -> UInt64 { random.next() }
     mutating func accept(_ reply: CommandReply, from node: Station) {}
     mutating func accept(_ report: Report, from node: Station) {}
-    mutating func notify(_ notice: ArbiterNotice) { events.append(.notice(notice)) }
+    mutating func notify(_ notice: ArbiterNotice) {
+        if isStalled { heldNotices.append(.notice(notice, at: now)) } else { events.append(.notice(notice, at: now)) }
+    }
 }

@@ -39,6 +39,8 @@ extension Scenario {
         else { return }
         let begin = script[place].time
         isPeaceful = false
+        // An arbiter that dies ten times a second for minutes only takes long (seeds 90052953, 93001981).
+        suddenDeathPerMille = 0
         think = (20 * Self.millisecond, 300 * Self.millisecond)
         if station == 0 {
             script.append((begin, .pauseArbiter(nanoseconds: length)))

@@ -24,7 +24,7 @@ final class SimulatedArbiter {
     let habits: DiskHabits
 
     enum Decision {
-        case poll(ArbiterNotice.Reason)
+        case poll(ArbiterNotice.Reason, at: UInt64)
         case opening(EpochRecord)
     }
 
@@ -164,8 +164,8 @@ final class SimulatedArbiter {
             case .opened(let record):
                 checker.opened(record)
                 decisions.append(.opening(record))
-            case .notice(let notice):
-                if case .polling(_, let reason) = notice { decisions.append(.poll(reason)) }
+            case .notice(let notice, let time):
+                if case .polling(_, let reason) = notice { decisions.append(.poll(reason, at: time)) }
                 diary.append("\(notice)")
             }
         }

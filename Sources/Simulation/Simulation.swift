@@ -292,8 +292,8 @@ public final class Simulation {
         arbiter.follow(checker)
         for decision in arbiter.decisions {
             switch decision {
-            case .poll(let reason):
-                checkPoll(reason)
+            case .poll(let reason, let time):
+                checkPoll(reason, at: time)
                 reasons[Self.name(of: reason), default: 0] += 1
             case .opening(let record): checkOpening(record)
             }

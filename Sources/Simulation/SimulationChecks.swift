@@ -21,7 +21,7 @@ extension Simulation {
             && arbiter.pausedUntil <= now && nodes.allSatisfy { $0.isAlive && $0.pausedUntil <= now }
     }
 
-    func checkPoll(_ reason: ArbiterNotice.Reason) {
+    func checkPoll(_ reason: ArbiterNotice.Reason, at time: UInt64) {
         // Nothing is lost any more and everyone had time to come back: then nothing can be missing.
         let isCalm = (phase == .recovery || phase == .settling)
             && now > calmAt + Scenario.needlessEpoch + scenario.slowness
@@ -42,7 +42,7 @@ extension Simulation {
         case .died, .interrupted, .nobodyLeft: break
         }
         if scenario.memory.preImages == Scenario.Memory().preImages { checkHoldings() }
-        pollUnderWay = PollUnderWay(since: now, applied: arbiter.core.applied)
+        pollUnderWay = PollUnderWay(since: time, applied: arbiter.core.applied)
     }
 
     /// What is known of the poll under way.

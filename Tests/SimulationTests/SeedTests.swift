@@ -21,6 +21,7 @@ struct SeedTests {
         (90_051_061, nil, .all, "an arbiter that was to die of a power cut died in a lull, and nobody started another"),
         (93_001_535, nil, .all, "a busy store was never cleaned, and in the end no segment could name all others"),
         (94_000_881, nil, .all, "readers were misled one after the other, and the arbiter asked for a page in vain"),
+        (97_005_711, nil, .all, "a full disk held an opening back, and the poll behind it counted as that before it"),
         (239_422_451, nil, .all, "in a lull a long transaction committed at the very moment when all were to agree"),
     ]
 
