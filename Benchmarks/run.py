@@ -49,7 +49,7 @@ def up(o):
                                  stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
             seconds = time.monotonic() - begin
         finally:
-            subprocess.run([o.plurix, "down", "--name", name], capture_output=True)
+            subprocess.run([o.plurix, "down", "--force", "--name", name], capture_output=True)
         if ran.returncode != 0:
             raise Trouble(f"plurix up ended with {ran.returncode}: {ran.stderr[-2000:]}")
     return round(seconds, 2)

@@ -92,7 +92,7 @@ public struct ClusterHandle: Sendable {
     /// - Throws: `.unavailable` with what keeps it from serving.
     public func servingArbiter() async throws(Failure) -> ControlClient {
         let arbiter = try await arbiter()
-        do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: Self.glance) } catch {
+        do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: Self.patience) } catch {
             guard error.place == arbiter.path, error.kind != .timeout else { throw error }
             let trouble = try await status().trouble
             throw Failure(
@@ -128,8 +128,10 @@ public struct ClusterHandle: Sendable {
         return try await supervisor.send(request, limit: limit)
     }
 
-    /// As long as a question may take that the arbiter answers at once.
+    /// As long as a question may take that the arbiter answers at once, where somebody only looks.
     public static let glance = Duration.seconds(2)
+    /// As long as it may where somebody wants something of it.
+    public static let patience = Duration.seconds(5)
 
     /// How many are asked, should each be killed before it answers.
     private static let supervisors = 3

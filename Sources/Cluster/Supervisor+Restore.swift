@@ -72,7 +72,7 @@ extension Supervisor {
     /// Saves what is there and makes the store to come, while all nodes are there.
     private func prepareRestore(to time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
         // No program begins any more, so none is at work from here on if none is now.
-        _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.glance)
+        _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
         try await tell()
         if let running = try await arbiter.send(ArbiterStatus()).running {
             throw Failure(

@@ -14,9 +14,9 @@ struct Plurix: AsyncParsableCommand {
 
             Exit codes: 0 done; 64 an unknown command, or an option value outside its set or range; 65 an unknown \
             program, an unusable file, more than the memory takes, a cluster name in use; 69 something is missing or \
-            has died: a tool, a node, the cluster, or it is busy or was stopped; 70 a fault of Plurix or of a program, \
-            and a history that shows one; 75 something did not happen in time. An interrupted command ends with 128 \
-            and the signal's number.
+            has died: a tool, a node, the cluster, or it is busy or was stopped, or its last commits cannot be saved; \
+            70 a fault of Plurix or of a program, and a history that shows one; 75 something did not happen in time. \
+            An interrupted command ends with 128 and the signal's number.
 
             With --json a result is one object on stdout, and an error is one on stderr: error, where, advice, exitCode.
             """,

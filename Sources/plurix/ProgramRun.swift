@@ -58,8 +58,7 @@ struct ProgramRun {
     /// An arbiter that is away so long does not come back: its supervisor would have started it again.
     private static let patience: Duration = .seconds(30)
 
-    /// How long a program may take to be begun, and an input to be read.
-    private static let answering: Duration = .seconds(5)
+    /// How long an input may take to be read.
     private static let reading: Duration = .seconds(30)
 
     /// How long a program that ran too long may take to stop.
@@ -88,7 +87,7 @@ struct ProgramRun {
     ) async throws -> ProgramReport {
         try checkSize()
         let arbiter = try await cluster.arbiter()
-        let patience = within(request.input == nil ? Self.answering : Self.reading)
+        let patience = within(request.input == nil ? ClusterHandle.patience : Self.reading)
         let job = try await arbiter.send(
             ArbiterStart(
                 program: request.program, arguments: request.arguments, nodes: nodes, input: request.input,

@@ -18,16 +18,15 @@ struct StopProgram: AsyncParsableCommand {
 
     /// A stop is one transaction of any node, between two of its steps.
     private static let patience = Duration.seconds(20)
-    private static let answering = Duration.seconds(5)
 
     func run() async throws {
         let arbiter = try await common.cluster().arbiter()
-        guard let running = try await arbiter.sendPatiently(ArbiterStop(), limit: Self.answering).stopped else {
+        guard let running = try await arbiter.sendPatiently(ArbiterStop(), limit: ClusterHandle.patience).stopped else {
             return try report(Outcome(cluster: common.name, stopped: false, nodes: []))
         }
         let end = ContinuousClock.now + Self.patience
         while true {
-            switch try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: Self.answering).state {
+            switch try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: ClusterHandle.patience).state {
             case .starting, .running, .saving: break
             case .finished: return try report(running, isStopped: false)
             case .failed: return try report(running, isStopped: true)
