@@ -16,6 +16,10 @@ public enum LastState {
             let arbiter = try await cluster.servingArbiter()
             guard let reason = try await failureToKeep(arbiter) else { return }
             let status = try await arbiter.send(ArbiterStatus(), limit: ClusterHandle.glance)
+            if status.isStoreMisplaced {
+                what = "what this cluster holds"
+                throw reason
+            }
             // Nothing has happened since it was saved.
             guard status.savedTime < status.commitTime else { return }
             what = words(saved: GlobalTime(raw: status.savedTime), committed: GlobalTime(raw: status.commitTime))

@@ -82,13 +82,17 @@ public struct ArbiterStatus: ControlRequest {
         public var running: RunningProgram?
         /// Why nothing is saved for now, and what to do; nil while saving goes on.
         public var storeTrouble: String?
+        /// The store is not where its path leads: nobody finds it after the cluster's end.
+        public var isStoreMisplaced: Bool
         /// Refusals, opened epochs and undone commits, newest last.
         public var notices: [String]
 
         public init(
             epoch: UInt32, commitTime: UInt64, savedTime: UInt64, nodes: [NodeReport],
-            running: RunningProgram? = nil, storeTrouble: String? = nil, notices: [String] = []
+            running: RunningProgram? = nil, storeTrouble: String? = nil, isStoreMisplaced: Bool = false,
+            notices: [String] = []
         ) {
+            self.isStoreMisplaced = isStoreMisplaced
             self.storeTrouble = storeTrouble
             self.running = running
             self.epoch = epoch

@@ -79,14 +79,22 @@ extension Keeper where Medium: ~Copyable {
     ///
     /// - Throws: `.noCheckpoint` when one of them does not exist; then all stay. Or why the store cannot be written.
     public mutating func forget(_ times: [GlobalTime]) throws(StoreError) {
-        guard !isFailing else { throw .readOnly }
         guard times.allSatisfy({ state.store.checkpoint(at: $0) != nil }) else { throw .noCheckpoint }
+        let wasFailing = isFailing
         do throws(StoreError) {
+            if wasFailing { try resume() }
             try state.forget(times)
             try settle()
         } catch {
             fail(error)
             throw error
+        }
+        // On a full disk this is what helps.
+        if wasFailing {
+            attempt { keeper throws(StoreError) in
+                try keeper.cleanAll()
+                try keeper.goOn()
+            }
         }
     }
 
@@ -105,6 +113,7 @@ extension Keeper where Medium: ~Copyable {
         // Kept already, it is as old as it is, and nothing is written.
         if checkpoint != old {
             try state.end(checkpoint)
+            try state.expire(now: now)
             try settle()
         }
         let kept = KeptCheckpoint(
@@ -114,6 +123,5 @@ extension Keeper where Medium: ~Copyable {
             let label = marks[place].label
             marks[place].outcome = label.isEmpty || label == checkpoint.label ? .kept(kept) : .taken(checkpoint)
         }
-        try state.expire(now: now)
     }
 }

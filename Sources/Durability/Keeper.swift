@@ -174,9 +174,13 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
 
     /// Begins again with what is on the disk. What nobody needs goes first: on a full disk each try would else leave
     /// less room for the next.
-    private mutating func resume() throws(StoreError) {
+    mutating func resume() throws(StoreError) {
         try state.resume()
         isFailing = false
+        try cleanAll()
+    }
+
+    mutating func cleanAll() throws(StoreError) {
         while try state.clean(budget: Self.cleaningStep) {}
     }
 
@@ -192,7 +196,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     }
 
     /// The store was resumed: all is as if nothing had failed.
-    private mutating func goOn() throws(StoreError) {
+    mutating func goOn() throws(StoreError) {
         try putRoundAgain()
         try state.flush()
         isTroubleTold = false

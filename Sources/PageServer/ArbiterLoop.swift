@@ -206,11 +206,13 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// What the arbiter knows of the cluster.
     public func status() -> ArbiterStatus.Reply {
-        ArbiterStatus.Reply(
+        let misplacement = keeper.misplacement
+        return ArbiterStatus.Reply(
             epoch: arbiter.epoch, commitTime: arbiter.applied.raw, savedTime: arbiter.saved.raw,
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
-            running: jobs.running(now: Clock.now()), storeTrouble: storeTrouble?.description, notices: notices.texts)
+            running: jobs.running(now: Clock.now()), storeTrouble: (misplacement ?? storeTrouble)?.description,
+            isStoreMisplaced: misplacement != nil, notices: notices.texts)
     }
 
     /// Gives the program up that runs.

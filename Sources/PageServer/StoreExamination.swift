@@ -36,6 +36,14 @@ public struct StoreExamination: Encodable, Sendable {
         }
     }
 
+    /// The cluster that a store belongs to.
+    ///
+    /// - Throws: as `init`; `.fault` for one that is damaged.
+    public static func cluster(of path: String) throws(Failure) -> UInt64 {
+        let disk = try StoreDirectory(path, for: .reading)
+        do throws(StoreError) { return try Store.examine(disk).cluster } catch { throw Failure(error, store: path) }
+    }
+
     /// The checkpoints of a store that nobody uses, oldest first.
     ///
     /// - Throws: `.input` for a directory that is no store, `.unavailable` for one in use, `.fault` for a damaged one.

@@ -27,6 +27,9 @@ final class StoreKeeper: @unchecked Sendable {
     var report: (@Sendable (Report) -> Void)?
     private let queue = DispatchQueue(label: "store", qos: .userInitiated)
     private let logger: Logger
+    private let place: StorePlace?
+    /// Why the store cannot be written, while it cannot.
+    private var trouble: Failure?
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
     private var periodicMark: Int?
@@ -56,6 +59,7 @@ final class StoreKeeper: @unchecked Sendable {
         isVolatile = settings.isVolatile
         self.logger = logger
         let store = try StoreOpening.open(settings, cluster: cluster, sharedPages: sharedPages)
+        place = StorePlace(path)
         for finding in store.findings { logger.notice("\(settings.directory): \(finding)") }
         do throws(StoreError) {
             var state = try DurableState(store)
@@ -144,6 +148,9 @@ final class StoreKeeper: @unchecked Sendable {
 
     // MARK: Checkpoints
 
+    /// Why nobody would find the store after the cluster's end; nil when it is where it was.
+    var misplacement: Failure? { place?.trouble }
+
     var checkpoints: [Checkpoint] { use { keeper.state.store.checkpoints } }
 
     /// Wants the next state at or after `time` to be kept, under a label if it is not empty.
@@ -204,7 +211,7 @@ final class StoreKeeper: @unchecked Sendable {
             do throws(Failure) {
                 let checkpoints = try CheckpointName.resolve(names, among: keeper.state.store.checkpoints)
                 do throws(StoreError) { try keeper.forget(checkpoints.map(\.time)) } catch {
-                    throw Failure(error, store: path)
+                    throw trouble ?? Failure(error, store: path)
                 }
                 return .success(checkpoints)
             } catch {
@@ -253,12 +260,14 @@ final class StoreKeeper: @unchecked Sendable {
             switch one {
             case .durable(let time): if !isAwaited { report?(.durable(time)) }
             case .trouble(nil):
+                trouble = nil
                 logger.notice("\(path) can be written again")
                 report?(.trouble(nil))
             case .trouble(let error?):
                 var failure = Failure(error, store: path)
                 failure.message = "nothing is saved: \(failure.message)"
                 logger.critical("\(failure)")
+                trouble = failure
                 report?(.trouble(failure))
                 retryLater()
             }

@@ -41,17 +41,35 @@ struct Down: AsyncParsableCommand {
                     + " \(directory.hint("down --force")), which leaves both states")
         }
         let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
+        let description = try? ClusterDescription.load(directory)
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
         if deleteStore, isThere {
             let path = storage.directory
-            try StoreUser.named(path) { () throws(Failure) in try StoreFolder.delete(path) }
+            try StoreUser.named(path) { () throws(Failure) in
+                try checkOwner(of: path, description)
+                try StoreFolder.delete(path)
+            }
         }
         let outcome = Outcome(
             cluster: common.name, removed: removed, lost: lost,
             storeDirectory: removed && isThere && !deleteStore ? storage.directory : nil,
             storeDeleted: deleteStore && isThere)
         if common.json { try Terminal.show(json: outcome) } else { show(outcome, storage.directory, directory) }
+    }
+
+    /// A store that somebody has put in the place of this cluster's is not deleted with it; a damaged one is nobody's.
+    private func checkOwner(of path: String, _ description: ClusterDescription?) throws(Failure) {
+        guard let description else { return }
+        let owner: UInt64
+        do throws(Failure) { owner = try StoreExamination.cluster(of: path) } catch {
+            guard error.kind == .fault else { throw error }
+            return
+        }
+        guard owner != description.identifier else { return }
+        throw Failure(
+            .unavailable, "the store \(path) was not deleted: it belongs to another cluster",
+            advice: "look for this one's where you moved it", at: path)
     }
 
     private func show(_ outcome: Outcome, _ store: String, _ directory: RunDirectory) {

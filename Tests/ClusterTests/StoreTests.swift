@@ -57,6 +57,22 @@ extension LiveTests {
             }
         }
 
+        /// A page server goes on in a directory that nobody finds any more: that is said while there is time.
+        @Test func aStoreThatIsNotInItsPlaceIsMissed() async throws {
+            try await LiveCluster.with("--nodes", "1", "--shared", "8") { cluster in
+                try await expectCounter(10, cluster)
+                let away = cluster.base + "/away"
+                try FileManager.default.moveItem(atPath: cluster.store, toPath: away)
+                #expect(try await cluster.status().storeTrouble?.contains("is not there any more") == true)
+                #expect(try await cluster.plurix(["checkpoint"]).status == 69)
+                let down = try await cluster.plurix(["down"])
+                #expect(down.status == 69 && down.complaint.contains(cluster.store))
+                try FileManager.default.moveItem(atPath: away, toPath: cluster.store)
+                #expect(try await cluster.status().storeTrouble == nil)
+                try await cluster.plurix("checkpoint")
+            }
+        }
+
         @Test func aForkBeginsAtACheckpointWhileTheFirstRuns() async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 try await expectCounter(100, cluster, "50")

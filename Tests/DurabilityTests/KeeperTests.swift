@@ -66,6 +66,24 @@ import Wire
         #expect(struck > 0)
     }
 
+    /// What newer checkpoints have crowded out does not come back with the next life.
+    @Test func whatIsCrowdedOutStaysAway() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var keeper = try keeper(on: host)
+        for round in 1...5 {
+            let mark = keeper.mark("", notBefore: Self.time(round), now: UInt64(round))
+            keeper.put(.init(
+                number: 0, version: Self.time(round), bytes: [UInt8](repeating: 1, count: Self.geometry.pageBytes)))
+            keeper.end(at: Self.time(round), now: UInt64(round))
+            guard case .kept = keeper.outcome(of: mark) else { return Issue.record("\(round) was not kept") }
+        }
+        host.killProcess()
+        host.beginProcess()
+        let again = try DurableState(Store.open(DiskAccess(host: host)))
+        let times = again.store.checkpoints.map(\.time)
+        #expect(times == [Self.time(5)])
+    }
+
     /// Labels for more than the store can list are refused, until some are forgotten.
     @Test func thereIsAnEndOfLabels() throws {
         let host = HostDisk(tearsLastWrite: false, random: Generator(1))

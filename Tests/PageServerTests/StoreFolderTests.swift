@@ -145,6 +145,22 @@ import Wire
         #expect(try StoreRevival.fork(from: place.path + "/u", at: nil, into: place.path + "/v").raw == 5)
     }
 
+    @Test func aStoreThatWasMovedIsMissed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let there = try #require(StorePlace(place.path + "/s"))
+        #expect(there.trouble == nil)
+        try FileManager.default.moveItem(atPath: place.path + "/s", toPath: place.path + "/t")
+        #expect(there.trouble?.message.contains("is not there any more") == true)
+        try place.makeStore("s")
+        #expect(there.trouble?.message.contains("is another directory") == true)
+        try FileManager.default.removeItem(atPath: place.path + "/s")
+        try FileManager.default.moveItem(atPath: place.path + "/t", toPath: place.path + "/s")
+        #expect(there.trouble == nil)
+        #expect(StorePlace(place.path + "/nothing") == nil)
+        #expect(try StoreExamination.cluster(of: place.path + "/s") == 7)
+    }
+
     @Test func labelsThatMeanSomethingElseAreRefused() throws {
         for label in ["", "newest", "5", "1:5", "a b", "a\u{7}", String(repeating: "x", count: 1000)] {
             let problem = #expect(throws: Failure.self) { try CheckpointName.check(label, among: []) }
