@@ -1,8 +1,8 @@
 import Control
 import Glibc
 
-/// Which directory a store is in. A process goes on in a directory that was moved or removed; who looks for the store by
-/// its path then finds another one, or none.
+/// Which directory a store is in. A process goes on in a directory that was moved or removed; who looks for the store
+/// by its path then finds another one, or none.
 struct StorePlace: Sendable {
     let path: String
     private let device: dev_t
