@@ -48,15 +48,17 @@ public enum CheckpointName {
     /// - Throws: `.usage` for a label that is empty or too long, or would be taken for something else; `.input` for one
     ///   that is taken.
     public static func check(_ label: String, among checkpoints: [Checkpoint]) throws(Failure) {
+        // What cannot be seen would let two labels look the same; bytes that are no UTF-8 have become U+FFFD.
         let isPlain = label.unicodeScalars.allSatisfy {
             !$0.properties.isWhitespace && $0.properties.generalCategory != .control
+                && $0.properties.generalCategory != .format && $0 != "\u{FFFD}"
         }
         let isFree = !label.isEmpty && label != newest && time(label) == nil
         guard label.utf8.count <= Checkpoint.maximumLabelBytes, isPlain, isFree else {
             throw Failure(
                 .usage, "\"\(label)\" cannot label a checkpoint",
-                advice: "use at most \(Checkpoint.maximumLabelBytes) bytes without spaces, and neither a number nor"
-                    + " \(newest)",
+                advice: "use at most \(Checkpoint.maximumLabelBytes) bytes of UTF-8 without spaces and invisible"
+                    + " characters, and neither a number nor \(newest)",
                 at: "--label")
         }
         guard !checkpoints.contains(where: { $0.label == label }) else {

@@ -52,16 +52,17 @@ public enum StoreFolder {
     }
 
     private static func makeOne(_ path: String) throws(Failure) -> Bool {
-        if mkdir(path, 0o700) == 0 {
-            // A store is as lasting as its name.
-            StoreMoves.flushNames(beside: path)
-            return true
+        var isMade = mkdir(path, 0o700) == 0
+        if !isMade, errno == ENOENT {
+            let parent = RunDirectory.parent(of: path)
+            if parent != path { _ = try makeOne(parent) }
+            // Only once: behind a dangling link and in /proc a parent is there, and still nothing can be made in it.
+            isMade = mkdir(path, 0o700) == 0
         }
-        if errno == EEXIST { return false }
-        let parent = RunDirectory.parent(of: path)
-        guard errno == ENOENT, parent != path else { throw unusable(path, "made") }
-        _ = try makeOne(parent)
-        return try makeOne(path)
+        guard isMade || errno == EEXIST else { throw unusable(path, "made") }
+        // A store is as lasting as its name.
+        if isMade { StoreMoves.flushNames(beside: path) }
+        return isMade
     }
 
     private static func unusable(_ path: String, _ what: String) -> Failure {

@@ -68,6 +68,18 @@ import Wire
         }
     }
 
+    /// Its parent is there, and yet nothing can be made in it.
+    @Test func aParentInWhichNothingCanBeMadeIsNamed() throws {
+        let place = try Place()
+        #expect(symlink("/nonexistent/disk", place.path + "/link") == 0)
+        for path in [place.path + "/link/s", place.path + "/link/s/t", "/proc/plurix-store"] {
+            let failure = #expect(throws: Failure.self) { try StoreFolder.make(path) }
+            #expect(failure?.kind == .input && failure?.advice?.contains("--store") == true)
+            #expect(failure?.message.hasSuffix("cannot be made: No such file or directory") == true)
+        }
+        #expect(place.names == ["link"])
+    }
+
     @Test func aStoreGoesAsideAndNothingElseIsTouched() throws {
         let place = try Place()
         try place.makeStore("s")
@@ -161,12 +173,18 @@ import Wire
         #expect(try StoreExamination.cluster(of: place.path + "/s") == 7)
     }
 
+    /// Labels that look like others: what was no UTF-8, bidirectional controls, zero widths, a soft hyphen, a tag.
+    private static let invisible = [
+        "a\u{FFFD}", "a\u{202E}b", "a\u{2066}b", "a\u{2069}", "a\u{200B}", "a\u{200D}b", "\u{FEFF}a", "a\u{AD}b",
+        "a\u{E0041}",
+    ]
+
     @Test func labelsThatMeanSomethingElseAreRefused() throws {
-        for label in ["", "newest", "5", "1:5", "a b", "a\u{7}", String(repeating: "x", count: 1000)] {
+        for label in ["", "newest", "5", "1:5", "a b", "a\u{7}", String(repeating: "x", count: 1000)] + Self.invisible {
             let problem = #expect(throws: Failure.self) { try CheckpointName.check(label, among: []) }
             #expect(problem?.kind == .usage && problem?.advice != nil)
         }
-        try CheckpointName.check("newer", among: [])
+        for label in ["newer", "größer", "前", "\u{1F600}"] { try CheckpointName.check(label, among: []) }
     }
 
     private func kind(_ path: String) -> (Failure.Kind, String)? {
