@@ -107,6 +107,19 @@ struct StoreOptionsTests {
         }
     }
 
+    @Test func periodsThatAreTooLongAreToldTheRange() {
+        for text in ["99999999999999999999d", "999999999d", "36501d"] {
+            do {
+                _ = try Plurix.parseAsRoot(["up", "--keep-for", text])
+                Issue.record("\(text) was accepted")
+            } catch {
+                let words = Plurix.message(for: error)
+                #expect(words.contains("at most 36500d") && !words.contains("whole number"), "\(words)")
+            }
+        }
+        #expect(Period(argument: "36500d") != nil)
+    }
+
     @Test func periods() {
         for (text, seconds) in [("30s", 30), ("5m", 300), ("1h", 3600), ("2d", 172_800), ("0s", 0)] {
             #expect(Period(argument: text)?.seconds == UInt64(seconds))
