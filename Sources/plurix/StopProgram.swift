@@ -32,13 +32,25 @@ struct StopProgram: AsyncParsableCommand {
             case .failed: return try report(running, isStopped: true)
             }
             guard ContinuousClock.now < end else {
-                throw Failure(
-                    .timeout, "\(running.program) does not stop yet: a step that computes is not interrupted",
-                    advice: "wait until one of its nodes has ended its step, or end them with"
-                        + " \(try common.directory().hint("kill NODE"))")
+                let status = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
+                throw Self.delay(of: running.program, status.storeTrouble, try common.directory().hint)
             }
             try await Task.sleep(for: .milliseconds(10))
         }
+    }
+
+    /// Why a program does not stop.
+    ///
+    /// - Parameter storeTrouble: why nothing is saved, if so: a program ends only when its end is saved.
+    static func delay(of program: String, _ storeTrouble: String?, _ hint: (String) -> String) -> Failure {
+        guard let storeTrouble else {
+            return Failure(
+                .timeout, "\(program) does not stop yet: a step that computes is not interrupted",
+                advice: "wait until one of its nodes has ended its step, or end them with \(hint("kill NODE"))")
+        }
+        return Failure(
+            .unavailable, "\(program) does not stop before its end can be saved: \(storeTrouble)",
+            advice: "it stops by itself when saving goes on", at: "store")
     }
 
     private func report(_ running: RunningProgram, isStopped: Bool) throws {

@@ -49,6 +49,15 @@ struct RunArgumentsTests {
         #expect(run.common.name == "x")
     }
 
+    @Test func aStopThatWaitsForTheDiskSaysSo() {
+        let busy = StopProgram.delay(of: "spin", nil) { "plurix \($0)" }
+        #expect(busy.kind == .timeout && busy.advice?.contains("plurix kill NODE") == true)
+        let full = StopProgram.delay(of: "spin", "/s: No space left on device; make room on that disk") { $0 }
+        #expect(full.kind == .unavailable)
+        #expect(full.message.contains("/s: No space left on device; make room on that disk"))
+        #expect(!full.description.contains("computes") && !full.description.contains("kill"))
+    }
+
     @Test func behindTheDashesAllBelongsToTheProgram() throws {
         let run = try parse("run", "counter", "--json", "--", "5", "--nodes", "7")
         #expect(run.nodes == nil)
