@@ -133,7 +133,7 @@ struct Restore: AsyncParsableCommand {
         discussion: """
             All nodes are started anew with the memory as it was then. Nothing is lost: the state up to now is saved, \
             and its store stays beside the cluster's, as DIR.1 or with the next free number. Once begun it is done, \
-            also when this command is interrupted.
+            also when this command is interrupted. While a program runs it is refused, and the exit code is 69.
             """)
 
     @OptionGroup var common: CommonOptions

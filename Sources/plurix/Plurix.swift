@@ -13,10 +13,12 @@ struct Plurix: AsyncParsableCommand {
             A first session: plurix up; plurix run counter 1000; plurix status; plurix down.
 
             Exit codes: 0 done; 64 an unknown command, or an option value outside its set or range; 65 an unknown \
-            program, an unusable file, more than the memory takes, a cluster name in use; 69 something is missing or \
-            has died: a tool, a node, the cluster, or it is busy or was stopped, or its last commits cannot be saved; \
-            70 a fault of Plurix or of a program, and a history that shows one; 75 something did not happen in time. \
-            An interrupted command ends with 128 and the signal's number.
+            program, an unusable file, more than the memory takes, no such node or checkpoint, a cluster name in use, \
+            a store in the way, missing, or of another size, cluster, image or format; 69 something is missing or has \
+            died: a tool, a node, the cluster, or it is busy or was stopped, a store is in use, the disk is full, or \
+            the last commits cannot be saved; 70 a fault of Plurix or of a program, a history that shows one, and a \
+            damaged store; 75 something did not happen in time. An interrupted command ends with 128 and the signal's \
+            number.
 
             With --json a result is one object on stdout, and an error is one on stderr: error, where, advice, exitCode.
             """,
