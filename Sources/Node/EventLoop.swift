@@ -41,7 +41,7 @@ extension Nucleus {
     }
 
     private static let longestBurst = 4
-    private static let longestPoll: UInt64 = 300_000
+    private static let longestPoll: UInt64 = 200_000
     private static let programShare: UInt64 = 100_000
 
     /// Handles one frame. It is copied out of the ring first: answering it needs the card.
