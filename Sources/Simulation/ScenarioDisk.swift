@@ -9,8 +9,9 @@ extension Scenario {
             settleInterval: 1 << (12 + random.below(8)), cleaningBudget: 256 << random.below(6),
             retention: Retention(
                 count: 1 + random.below(4), age: random.chance(300) ? random.between(0, 400_000) : 0))
-        // Small enough to come and go; but a segment begins with a list of all that is kept (seed 251528958).
-        if disk.retention.age == 0 { disk.segmentBytes /= 4 }
+        // Small enough to come and go; but a segment begins with a list of all that is kept, and of all segments (seeds
+        // 251528958, 262852117).
+        if disk.retention.age == 0 { disk.segmentBytes /= 2 }
         let latency = [2_000, 50_000, 300_000, 2 * Self.millisecond][random.below(4)]
         disk.latency = (latency, latency + random.between(0, latency))
         disk.atOncePerMille = random.chance(500) ? 0 : random.below(500)
