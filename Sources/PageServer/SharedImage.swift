@@ -29,13 +29,7 @@ public struct SharedImage: PageSource, Sendable {
     /// - Throws: `.damaged` for a page that cannot be read as it was written.
     init(reading state: inout DurableState<StoreDirectory>) throws(StoreError) {
         self.init(pageCount: state.store.geometry.pageCount)
-        for page in 0..<UInt32(pageCount) where state.store.version(of: page) > .zero {
-            var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
-            var span = bytes.mutableSpan
-            var raw = span.mutableBytes
-            _ = try state.read(page, into: &raw)
-            set(page, to: bytes)
-        }
+        for page in 0..<UInt32(pageCount) where state.store.version(of: page) > .zero { try read(page, of: &state) }
         close(at: state.time)
     }
 
@@ -46,14 +40,19 @@ public struct SharedImage: PageSource, Sendable {
         layoutOf state: inout DurableState<StoreDirectory>, at time: GlobalTime
     ) throws(StoreError) {
         self.init(pageCount: state.store.geometry.pageCount)
-        for page in [SystemLayout.rootPage, SystemLayout.jobPage] {
-            var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
-            var span = bytes.mutableSpan
-            var raw = span.mutableBytes
-            _ = try state.read(page, at: time, into: &raw)
-            set(page, to: bytes)
-        }
+        for page in [SystemLayout.rootPage, SystemLayout.jobPage] { try read(page, of: &state, at: time) }
         close(at: time)
+    }
+
+    /// The page as the store has it, of the newest state when no other is named.
+    private mutating func read(
+        _ page: UInt32, of state: inout DurableState<StoreDirectory>, at time: GlobalTime? = nil
+    ) throws(StoreError) {
+        var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        _ = try state.read(page, at: time, into: &raw)
+        set(page, to: bytes)
     }
 
     /// Pages of the shared memory.
