@@ -73,3 +73,20 @@ struct Sender {
         return frame
     }
 }
+
+extension NodeCore {
+    /// The node n1 of a memory of 16 pages, which the arbiter has let in at time 2.
+    static func joined(by arbiter: inout Sender, tokenHolder: Station, _ world: inout QuietWorld) -> NodeCore {
+        let module = BootModule(
+            cluster: Sender.cluster, key: Sender.key, nonce: 5, sharedPages: 16,
+            maximumFrameBytes: UInt16(Limits.standardFrameBytes), node: Station(1))
+        var core = NodeCore(module: module, build: Sender.build, writeLimit: 4, preImageLimit: 4, logEntries: 128,
+                            logWords: 1024)
+        core.start(now: 1, &world)
+        let accept = JoinAccept(
+            nonce: module.nonce, incarnation: 1, epoch: 1, applied: .zero, saved: .zero, sharedPages: 16,
+            tokenHolder: tokenHolder, tokenNumber: 0, isPrimary: false)
+        core.receive(arbiter.frame(accept, to: Station(1), epoch: 1).span.bytes, now: 2, &world)
+        return core
+    }
+}

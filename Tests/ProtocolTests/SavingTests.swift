@@ -83,17 +83,8 @@ struct SavingTests {
 
     @Test func everyPageOfARunIsSpokenOf() {
         var world = QuietWorld()
-        let module = BootModule(
-            cluster: Sender.cluster, key: Sender.key, nonce: 5, sharedPages: 16,
-            maximumFrameBytes: UInt16(Limits.standardFrameBytes), node: Station(1))
-        var core = NodeCore(module: module, build: Sender.build, writeLimit: 4, preImageLimit: 4, logEntries: 128,
-                            logWords: 1024)
-        core.start(now: 1, &world)
         var arbiter = Sender(.arbiter)
-        let accept = JoinAccept(
-            nonce: module.nonce, incarnation: 1, epoch: 1, applied: .zero, saved: .zero, sharedPages: 16,
-            tokenHolder: Station(1), tokenNumber: 0, isPrimary: false)
-        core.receive(arbiter.frame(accept, to: Station(1), epoch: 1).span.bytes, now: 2, &world)
+        var core = NodeCore.joined(by: &arbiter, tokenHolder: Station(1), &world)
         // The last two of the four lie behind the end of the memory.
         let request = PageRequest(
             nonce: 32, page: PageNumber(14), count: 4, requester: .arbiter, requesterIncarnation: 1, applied: .zero,

@@ -10,17 +10,8 @@ struct TokenTests {
     /// Whether it does within two seconds, in which the supposed holder gives these signs of life.
     private func isMissed(_ sign: Heartbeat?) -> Bool {
         var world = QuietWorld()
-        let module = BootModule(
-            cluster: Sender.cluster, key: Sender.key, nonce: 5, sharedPages: 16,
-            maximumFrameBytes: UInt16(Limits.standardFrameBytes), node: Station(1))
-        var core = NodeCore(module: module, build: Sender.build, writeLimit: 4, preImageLimit: 4, logEntries: 128,
-                            logWords: 1024)
-        core.start(now: 1, &world)
         var arbiter = Sender(.arbiter)
-        let accept = JoinAccept(
-            nonce: module.nonce, incarnation: 1, epoch: 1, applied: .zero, saved: .zero, sharedPages: 16,
-            tokenHolder: Self.holder, tokenNumber: 0, isPrimary: false)
-        core.receive(arbiter.frame(accept, to: Station(1), epoch: 1).span.bytes, now: 2, &world)
+        var core = NodeCore.joined(by: &arbiter, tokenHolder: Self.holder, &world)
         #expect(core.begin(now: 3, &world) && core.recordWrite(PageNumber(9)))
         #expect(core.commit(now: 4, &world) == .waiting)
         var other = Sender(Self.holder)
