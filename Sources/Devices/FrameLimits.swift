@@ -2,6 +2,8 @@
 public enum FrameLimits {
     /// The longest frame of the project: a page of 4096 bytes, its headers and authentication code in one frame.
     public static let jumboFrameBytes = 4352
+    /// The longest frame that goes to a station of the host: several pages in one, on a segment of jumbo frames.
+    public static let trainFrameBytes = 61_696
     /// The longest frame at the standard MTU of 1500 bytes: payload and Ethernet header, without checksum.
     public static let standardFrameBytes = 1514
     /// The shortest frame on the wire, without checksum (IEEE 802.3, 64 bytes with it).

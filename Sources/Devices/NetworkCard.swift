@@ -33,12 +33,14 @@ public struct NetworkCard<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     private var virtio: VirtioNetwork<Platform>?
 
     public let maximumFrameBytes: Int
+    public let maximumTransmitBytes: Int
     public let address: MACAddress
     /// Which interrupt the card raises.
     public let interrupt: InterruptDelivery
 
     init(_ card: consuming RTL8139<Platform>, _ interrupt: InterruptDelivery) {
         maximumFrameBytes = card.maximumFrameBytes
+        maximumTransmitBytes = card.maximumTransmitBytes
         address = card.address
         self.interrupt = interrupt
         realtek = consume card
@@ -47,6 +49,7 @@ public struct NetworkCard<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
 
     init(_ card: consuming VirtioNetwork<Platform>, _ interrupt: InterruptDelivery) {
         maximumFrameBytes = card.maximumFrameBytes
+        maximumTransmitBytes = card.maximumTransmitBytes
         address = card.address
         self.interrupt = interrupt
         realtek = nil

@@ -3,8 +3,11 @@
 /// All calls come from one processor with interrupts off. No call waits, allocates or loops over more than the
 /// rings hold, whatever the device has written into them.
 public protocol NetworkDevice: ~Copyable {
-    /// The longest frame, in bytes from the destination address to the last byte of payload, that can be sent.
+    /// The longest frame, in bytes from the destination address to the last byte of payload, that every station takes.
     var maximumFrameBytes: Int { get }
+
+    /// The longest frame that can be sent, at least `maximumFrameBytes`: a station of the host may take more.
+    var maximumTransmitBytes: Int { get }
 
     /// The station's own address.
     var address: MACAddress { get }
@@ -13,7 +16,7 @@ public protocol NetworkDevice: ~Copyable {
     ///
     /// `fill` gets exactly `byteCount` bytes with unspecified contents and is called at most once. Frames shorter
     /// than 60 bytes are padded with zeros. Returns false, without having called `fill`, when the ring is full or
-    /// `byteCount` is 0 or above `maximumFrameBytes`. A full ring is ordinary after a burst, because the device may
+    /// `byteCount` is 0 or above `maximumTransmitBytes`. A full ring is ordinary after a burst, because the device may
     /// work at its own pace, and no interrupt tells when it has room again: try again after the next wake-up.
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool
 

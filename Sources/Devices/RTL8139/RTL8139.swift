@@ -12,6 +12,7 @@ public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     private static var resetPatience: Int { 100_000 }
 
     public let maximumFrameBytes: Int
+    public var maximumTransmitBytes: Int { maximumFrameBytes }
     public let address: MACAddress
     public private(set) var counters = DeviceCounters()
 

@@ -26,6 +26,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     private static var transmitQueue: UInt16 { 1 }
 
     public let maximumFrameBytes: Int
+    public var maximumTransmitBytes: Int { maximumFrameBytes }
     public let address: MACAddress
     public private(set) var counters = DeviceCounters()
 
