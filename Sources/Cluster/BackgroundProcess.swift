@@ -19,20 +19,35 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
         }
     }
 
-    /// Asks the process. What is said when it does not answer names it.
+    /// Asks the process. What is said when it does not answer names it, and what keeps it from that.
     public func client(in directory: RunDirectory) -> ControlClient {
         ControlClient(path: socket(in: directory)) {
-            let process = running(in: directory)
-            let number = process.map { " (process \($0.processIdentifier))" } ?? ""
+            let cause = stoppedProcess(in: directory)
+            let isItself = cause?.process == self
             return ControlClient.Silence(
-                name: "the \(title(in: directory))\(number)",
-                advice: process.flatMap { $0.isStopped ? "it is stopped: kill -CONT \($0.processIdentifier)" : nil }
-                    ?? "see \(directory.log(of: rawValue))")
+                name: name(in: directory),
+                advice: cause.map { cause in
+                    let name = isItself ? "it" : cause.process.name(in: directory)
+                    return "\(name) is stopped: kill -CONT \(cause.number)"
+                } ?? "see \(directory.log(of: rawValue))",
+                isStopped: cause != nil)
         }
     }
 
+    /// Who keeps the process from its work because somebody has stopped it: itself, or what it hears the nodes by.
+    func stoppedProcess(in directory: RunDirectory) -> (process: BackgroundProcess, number: Int32)? {
+        if let one = running(in: directory), one.isStopped { return (self, one.processIdentifier) }
+        return self == .arbiter ? BackgroundProcess.segment.stoppedProcess(in: directory) : nil
+    }
+
+    /// What a reader knows it by, with its number while it runs.
+    func name(in directory: RunDirectory) -> String {
+        let number = running(in: directory).map { " (process \($0.processIdentifier))" } ?? ""
+        return "the \(title(in: directory))\(number)"
+    }
+
     /// What a reader knows it by.
-    private func title(in directory: RunDirectory) -> String {
+    func title(in directory: RunDirectory) -> String {
         let storage = (try? ClusterDescription.load(directory))?.storage
         return self == .arbiter && storage?.isVolatile == false ? "page server" : rawValue
     }

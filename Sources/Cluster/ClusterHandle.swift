@@ -115,7 +115,9 @@ public struct ClusterHandle: Sendable {
         for _ in 1..<Self.supervisors {
             try await ensureSupervisor()
             do throws(Failure) { return try await supervisor.send(request, limit: limit) } catch {
-                guard error.kind == .unavailable, error.place == supervisor.path else { throw error }
+                guard error.kind == .unavailable, error.place == supervisor.path else {
+                    throw isRepeatable ? error : late(error)
+                }
                 guard isRepeatable else {
                     throw Failure(
                         .unavailable, "the supervisor was killed before it answered",
@@ -126,6 +128,15 @@ public struct ClusterHandle: Sendable {
         }
         try await ensureSupervisor()
         return try await supervisor.send(request, limit: limit)
+    }
+
+    /// A supervisor that has not answered in time has the request all the same.
+    private func late(_ failure: Failure) -> Failure {
+        guard failure.kind == .timeout, failure.place == supervisor.path else { return failure }
+        let advice = "it may still do what it was asked: see \(directory.hint("status"))"
+        return Failure(
+            failure.kind, failure.message, advice: failure.advice.map { "\($0); \(advice)" } ?? advice,
+            at: failure.place)
     }
 
     /// As long as a question may take that the arbiter answers at once, where somebody only looks.

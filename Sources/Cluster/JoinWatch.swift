@@ -37,16 +37,19 @@ public struct JoinWatch: Sendable {
             for node in nodes { try check(node) }
             if nodes.count == names.count, nodes.allSatisfy({ $0.state == .joined }) { return status }
             guard ContinuousClock.now < deadline else {
-                let late = nodes.filter { $0.state != .joined }.map { "\($0.name) is \($0.state.rawValue)" }
-                throw Failure(
-                    .timeout,
-                    "not all nodes joined within \(limit.components.seconds) s: \(late.joined(separator: ", "))",
-                    advice: "see \(hint("logs", nodes.first { $0.state != .joined }))",
-                    at: nodes.first { $0.state != .joined }?.name)
+                throw late(nodes.filter { $0.state != .joined }, status.trouble)
             }
             // Cancellation is seen by the next request.
             try? await Task.sleep(for: .milliseconds(20))
         }
+    }
+
+    private func late(_ nodes: [ClusterStatus.Node], _ trouble: String?) -> Failure {
+        let states = nodes.map { "\($0.name) is \($0.state.rawValue)" }.joined(separator: ", ")
+        let words = "not all nodes joined within \(limit.components.seconds) s: \(states)"
+        return Failure(
+            .timeout, trouble.map { "\(words); \($0)" } ?? words,
+            advice: trouble == nil ? "see \(hint("logs", nodes.first))" : nil, at: nodes.first?.name)
     }
 
     private func check(_ node: ClusterStatus.Node) throws(Failure) {

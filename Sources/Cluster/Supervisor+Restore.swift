@@ -62,15 +62,11 @@ extension Supervisor {
             advice: "wait until it has: see \(directory.hint("status"))", at: "cluster \(description.name)")
     }
 
-    private func note(_ words: String) {
-        logger.notice("\(words)")
-        directory.notices.append(NoticeFile.line(words))
-    }
-
     // MARK: Up to the exchange
 
     /// Saves what is there and makes the store to come, while all nodes are there.
     private func prepareRestore(to time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
+        try refuseWhileStopped()
         // No program begins any more, so none is at work from here on if none is now.
         _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
         try await tell()
@@ -170,6 +166,7 @@ extension Supervisor {
     private func startAgain(_ intent: RestoreIntent) async {
         arbiterLock = nil
         note(nil, of: .arbiter)
+        isArbiterAwaited = true
         isArbiterHeld = false
         let deadline = ContinuousClock.now + .seconds(20)
         while !BackgroundProcess.arbiter.isServing(in: directory), ContinuousClock.now < deadline {

@@ -26,6 +26,10 @@ actor Supervisor {
     private var reportedAt = ContinuousClock.now
     /// Why a background process does not start.
     private(set) var troubles: [BackgroundProcess: Failure] = [:]
+    /// Whether those that live do their work.
+    var attendances: [BackgroundProcess: Attendance] = [:]
+    /// Whether the arbiter was ended by our own hand, and is to be started.
+    var isArbiterAwaited = false
     /// The state that the cluster goes back to, while it does: nodes neither come nor go, and no program begins.
     var restoring: String?
     /// Keeps arbiters from their work while the store is exchanged: whoever has it is the arbiter.
@@ -136,6 +140,7 @@ actor Supervisor {
         case (.remove, .dead):
             break
         case (.remove, _):
+            try refuseWhileStopped()
             _ = try await arbiter.send(ArbiterRetire(node: number))
             try await end(number)
         case (.kill, .dead), (.pause, .dead), (.resume, .dead):
@@ -325,9 +330,9 @@ actor Supervisor {
         for _ in 0..<Self.tries {
             do throws(Failure) {
                 lastSeen = try await arbiter.send(ArbiterStatus(), limit: ClusterHandle.glance)
-                return (lastSeen, troubles.values.map(\.description).sorted().first)
+                return (lastSeen, troubles.values.map(\.description).sorted().first ?? hindrance)
             } catch {
-                let trouble = troubles[.arbiter] ?? error
+                let trouble = troubles[.arbiter] ?? attendances[.arbiter]?.trouble ?? error
                 let isAway = error.kind == .unavailable && error.place == arbiter.path
                 guard isAway, troubles.isEmpty else { return (lastSeen, trouble.description) }
                 // It is not to be there.

@@ -18,6 +18,7 @@ public struct SupervisorProcess: Sendable {
     public func run() async throws {
         // Before anybody is answered.
         await supervisor.noticeRestore()
+        if await !supervisor.nodes.isEmpty { await supervisor.note("the supervisor was started again") }
         for process in [BackgroundProcess.segment, .arbiter] where process.running(in: directory) == nil {
             try await begin(process)
         }
@@ -50,6 +51,8 @@ public struct SupervisorProcess: Sendable {
             }
             group.addTask { try await watch(.segment) }
             group.addTask { try await watch(.arbiter) }
+            group.addTask { try await listen(to: .segment, SegmentStatus()) }
+            group.addTask { try await listen(to: .arbiter, ArbiterStatus()) }
             group.addTask { for await _ in stops { return } }
             try await group.next()
             group.cancelAll()
@@ -76,6 +79,7 @@ public struct SupervisorProcess: Sendable {
     /// Starts a process for the first time. A cluster that has nodes is there without it too, and says what is wrong.
     private func begin(_ process: BackgroundProcess) async throws(Failure) {
         if await supervisor.isHeld(process) { return }
+        await supervisor.missed(process)
         do throws(Failure) { try await start(process) } catch {
             guard await !supervisor.nodes.isEmpty, process == .arbiter else { throw error }
             await supervisor.note(error, of: process)
@@ -101,12 +105,13 @@ public struct SupervisorProcess: Sendable {
         while true {
             try await Task.sleep(for: .milliseconds(50))
             bury(process)
-            if process.running(in: directory) != nil {
+            if let one = process.running(in: directory) {
+                await supervisor.saw(process, one)
                 if process == .arbiter { await supervisor.reportAgain() }
                 continue
             }
             if await supervisor.isHeld(process) { continue }
-            logger.warning("the \(process.rawValue) died and is started again")
+            if failures == 0 { await supervisor.missed(process) }
             do {
                 try await start(process)
                 failures = 0
@@ -114,10 +119,32 @@ public struct SupervisorProcess: Sendable {
                 if process == .arbiter { await supervisor.report() }
             } catch {
                 failures += 1
-                await supervisor.note(Failure(error, while: "starting the \(process.rawValue)"), of: process)
+                let failure = Failure(error, while: "starting the \(process.rawValue)")
+                await supervisor.note(failure, of: process)
                 logger.error("the \(process.rawValue) does not start: \(error)")
+                if failures == 1 { await supervisor.note("the \(process.rawValue) does not start: \(failure)") }
                 try await Task.sleep(for: .seconds(min(failures, 10)))
             }
         }
     }
+
+    /// Asks a process now and then whether it is there: one that hangs is named.
+    private func listen(to process: BackgroundProcess, _ question: some ControlRequest) async throws {
+        while true {
+            try await Task.sleep(for: Self.askInterval)
+            guard let one = process.running(in: directory) else { continue }
+            var hasAnswered = true
+            do throws(Failure) {
+                _ = try await process.client(in: directory).send(question, limit: Self.answerLimit)
+            } catch {
+                // Who has died is started again by who watches.
+                hasAnswered = error.kind != .timeout
+            }
+            await supervisor.asked(process, one, hasAnswered: hasAnswered, within: Self.answerLimit)
+        }
+    }
+
+    private static let askInterval = Duration.seconds(5)
+    /// Longer than a healthy one ever needs, on a busy host and a slow disk.
+    private static let answerLimit = Duration.seconds(30)
 }

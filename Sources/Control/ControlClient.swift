@@ -12,16 +12,20 @@ public struct ControlClient: Sendable {
         /// Who it is.
         public var name: String
         public var advice: String
+        /// It will not answer before somebody does something: nobody waits long for that.
+        public var isStopped: Bool
 
-        public init(name: String, advice: String) {
+        public init(name: String, advice: String, isStopped: Bool = false) {
             self.name = name
             self.advice = advice
+            self.isStopped = isStopped
         }
     }
 
     /// - Parameters:
     ///   - path: the server's Unix socket.
-    ///   - silence: asked when no answer came in time; without it the socket is named.
+    ///   - silence: asked when no answer came in time, and now and then whether one can come; without it the socket is
+    ///     named.
     public init(path: String, silence: (@Sendable () -> Silence)? = nil) {
         self.path = path
         self.silence = silence
@@ -31,7 +35,7 @@ public struct ControlClient: Sendable {
     ///
     /// - Parameter limit: how long to wait.
     /// - Throws: the server's `Failure`; `.unavailable` when nobody serves the socket or the server died meanwhile;
-    ///   `.timeout` after `limit`.
+    ///   `.timeout` after `limit`, and sooner when the server is seen to be stopped.
     public func send<Request: ControlRequest>(
         _ request: Request, limit: Duration = .seconds(30)
     ) async throws(Failure) -> Request.Reply {
@@ -41,6 +45,9 @@ public struct ControlClient: Sendable {
                 group.addTask {
                     try await Task.sleep(for: limit)
                     throw late(Request.operation, limit)
+                }
+                if let silence, limit > Self.stoppedLimit {
+                    group.addTask { throw try await stopped(Request.operation, silence) }
                 }
                 defer { group.cancelAll() }
                 guard let reply = try await group.next() else { throw CancellationError() }
@@ -61,6 +68,21 @@ public struct ControlClient: Sendable {
             .unavailable, "\(silence?.name ?? path) ended before it answered \"\(operation)\"", advice: silence?.advice,
             at: path)
     }
+
+    /// Returns once a server is stopped for long; a debugger stops one for moments.
+    private func stopped(_ operation: String, _ silence: @Sendable () -> Silence) async throws -> Failure {
+        let begin = ContinuousClock.now
+        var since = begin
+        while true {
+            try await Task.sleep(for: Self.lookInterval)
+            let now = ContinuousClock.now
+            if !silence().isStopped { since = now }
+            if now - since >= Self.stoppedLimit { return late(operation, now - begin) }
+        }
+    }
+
+    private static let stoppedLimit = Duration.seconds(3)
+    private static let lookInterval = Duration.milliseconds(500)
 
     private func late(_ operation: String, _ limit: Duration) -> Failure {
         let silence = silence?()

@@ -18,22 +18,33 @@ struct StopProgram: AsyncParsableCommand {
 
     /// A stop is one transaction of any node, between two of its steps.
     private static let patience = Duration.seconds(20)
+    /// How often is looked whether anything is in the way.
+    private static let lookInterval = Duration.seconds(1)
 
     func run() async throws {
-        let arbiter = try await common.cluster().arbiter()
+        let cluster = try common.cluster()
+        let arbiter = try await cluster.arbiter()
         guard let running = try await arbiter.sendPatiently(ArbiterStop(), limit: ClusterHandle.patience).stopped else {
             return try report(Outcome(cluster: common.name, stopped: false, nodes: []))
         }
         let end = ContinuousClock.now + Self.patience
+        var nextLook = ContinuousClock.now + Self.lookInterval
+        var trouble: String?
         while true {
             switch try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: ClusterHandle.patience).state {
             case .starting, .running, .saving: break
             case .finished: return try report(running, isStopped: false)
             case .failed: return try report(running, isStopped: true)
             }
+            if ContinuousClock.now >= nextLook {
+                nextLook += Self.lookInterval
+                // What is in the way twice is not waited for.
+                let now = try await cluster.status().trouble
+                if let now, trouble != nil { throw Self.delay(of: running.program, now, cluster.directory.hint) }
+                trouble = now
+            }
             guard ContinuousClock.now < end else {
-                let status = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
-                throw Self.delay(of: running.program, status.storeTrouble, try common.directory().hint)
+                throw Self.delay(of: running.program, trouble, cluster.directory.hint)
             }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -41,16 +52,16 @@ struct StopProgram: AsyncParsableCommand {
 
     /// Why a program does not stop.
     ///
-    /// - Parameter storeTrouble: why nothing is saved, if so: a program ends only when its end is saved.
-    static func delay(of program: String, _ storeTrouble: String?, _ hint: (String) -> String) -> Failure {
-        guard let storeTrouble else {
+    /// - Parameter trouble: what keeps the cluster from its work, if so: a program ends only when its end is saved.
+    static func delay(of program: String, _ trouble: String?, _ hint: (String) -> String) -> Failure {
+        guard let trouble else {
             return Failure(
                 .timeout, "\(program) does not stop yet: a step that computes is not interrupted",
                 advice: "wait until one of its nodes has ended its step, or end them with \(hint("kill NODE"))")
         }
         return Failure(
-            .unavailable, "\(program) does not stop before its end can be saved: \(storeTrouble)",
-            advice: "it stops by itself when saving goes on", at: "store")
+            .unavailable, "\(program) does not stop before its end can be saved: \(trouble)",
+            advice: "it stops by itself when saving goes on", at: program)
     }
 
     private func report(_ running: RunningProgram, isStopped: Bool) throws {

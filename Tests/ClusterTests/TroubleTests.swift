@@ -58,7 +58,8 @@ extension LiveTests {
                 kill(arbiter, SIGSTOP)
                 defer { kill(arbiter, SIGCONT) }
                 let words = ["the page server (process \(arbiter)) has not answered", "kill -CONT \(arbiter)"]
-                #expect(try await cluster.status().trouble.map { words.allSatisfy($0.contains) } == true)
+                let trouble = try #require(try await cluster.status().trouble)
+                #expect(trouble.contains("the page server (process \(arbiter))") && trouble.contains(words[1]))
                 let run = try await cluster.plurix(["run", "counter", "10", "--timeout", "3"])
                 #expect(run.status == 75 && words.allSatisfy(run.complaint.contains))
                 #expect(try await cluster.plurix(["checkpoint"]).complaint.contains(words[0]))
@@ -71,6 +72,59 @@ extension LiveTests {
                 // What could not be begun in time never was.
                 #expect(try await cluster.run("counter", "10", "--continue").result == .integer(10))
                 #expect(try await cluster.plurix("down").contains("removed"))
+            }
+        }
+
+        /// So is the segment, without which nothing is saved, and a supervisor; and `events` keeps it.
+        @Test func aSegmentOrASupervisorThatIsStoppedIsNamed() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await cluster.plurix("checkpoint", "--label", "a")
+                let processes = try await cluster.status().processes
+                let segment = try #require(processes.segment), supervisor = try #require(processes.supervisor)
+                kill(segment, SIGSTOP)
+                defer { kill(segment, SIGCONT) }
+                let words = ["the segment (process \(segment)) is stopped", "kill -CONT \(segment)"]
+                let status = try await cluster.wait { $0.trouble != nil }
+                #expect(words.allSatisfy(status.trouble?.contains ?? { _ in false }))
+                for arguments in [["restore", "--at", "a"], ["net", "status"], ["remove", "n2"]] {
+                    let outcome = try await cluster.plurix(arguments, limit: .seconds(20))
+                    #expect(outcome.status != 0 && outcome.complaint.contains(words[1]), "\(arguments): \(outcome)")
+                }
+                kill(segment, SIGCONT)
+                _ = try await cluster.wait { $0.trouble == nil && $0.nodes.allSatisfy { $0.state == "joined" } }
+                kill(supervisor, SIGSTOP)
+                defer { kill(supervisor, SIGCONT) }
+                let told = try await cluster.plurix(["kill", "n2"], limit: .seconds(20))
+                #expect(told.status == 75 && told.complaint.contains("kill -CONT \(supervisor)"))
+                kill(supervisor, SIGCONT)
+                // It does what it was asked.
+                _ = try await cluster.wait { $0.nodes.map(\.state) == ["joined", "dead"] }
+                let events = try await cluster.plurix("events")
+                #expect((words + ["the segment (process \(segment)) goes on"]).allSatisfy(events.contains))
+            }
+        }
+
+        @Test func processesThatWereStartedAgainAreTold() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                let old = try await cluster.status().processes
+                let segment = try #require(old.segment), arbiter = try #require(old.arbiter)
+                kill(segment, SIGKILL)
+                kill(arbiter, SIGKILL)
+                try await killSupervisor(cluster)
+                _ = try await cluster.wait { status in
+                    let new = status.processes
+                    return status.trouble == nil && new.segment != nil && new.segment != segment
+                        && new.arbiter != nil && new.arbiter != arbiter
+                }
+                let events = try await cluster.plurix("events")
+                #expect(events.contains("the segment (process \(segment)) died and is started again"))
+                #expect(events.contains("the page server (process \(arbiter)) died and is started again"))
+                #expect(events.contains("the supervisor was started again"))
+                // A restore ends the arbiter too, and that is no news.
+                try await cluster.plurix("checkpoint", "--label", "a")
+                try await cluster.plurix("restore", "--at", "a")
+                let later = try await cluster.plurix("events")
+                #expect(later.components(separatedBy: "died and is started again").count == 3)
             }
         }
 

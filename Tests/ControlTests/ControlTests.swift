@@ -85,6 +85,18 @@ struct ControlTests {
         }
     }
 
+    /// The limit alone would let this take a minute.
+    @Test func nobodyWaitsForAServerThatIsStopped() async throws {
+        try await withServer { client in
+            let named = ControlClient(path: client.path) {
+                ControlClient.Silence(name: "the cook", advice: "wake him", isStopped: true)
+            }
+            let words = await #expect(throws: Failure.self) { try await named.send(Hang(), limit: .seconds(50)) }
+            #expect(words?.kind == .timeout && words?.description.hasSuffix("; wake him") == true)
+            #expect(words?.message.contains("within 50 s") == false)
+        }
+    }
+
     @Test func nobodyThere() async throws {
         let failure = await #expect(throws: Failure.self) { try await ControlClient(path: path).send(Refuse()) }
         #expect(failure?.kind == .unavailable)
