@@ -19,7 +19,8 @@ extension Supervisor {
                 await endRestore()
                 return .success(outcome)
             } catch {
-                await endRestore()
+                // What was exchanged must be ended: nothing serves the store until then.
+                if isArbiterHeld { Task { await completeRestore() } } else { await endRestore() }
                 return .failure(error)
             }
         }
@@ -45,7 +46,7 @@ extension Supervisor {
             let old = try await finish(intent)
             return RestoreOutcome(checkpoint: checkpoint, oldStore: old, nodes: intent.nodes)
         } catch {
-            throw error.adding("the cluster has the state of \(time)")
+            throw error.adding("the cluster has the state of \(time), and goes on with it once that can be done")
         }
     }
 
@@ -190,19 +191,29 @@ extension Supervisor {
         isArbiterHeld = true
     }
 
-    /// Ends what the last supervisor was killed over.
+    /// Ends what the last supervisor was killed over, or what this one could not end: again and again, until it can.
     func completeRestore() async {
-        guard let intent = RestoreIntent.load(directory) else { return }
-        do throws(Failure) {
-            // Its arbiter may live.
-            try await holdArbiter()
-            if intent.isExchanged { _ = try await finish(intent) } else { await giveUp(intent) }
-        } catch {
-            note(error, of: .arbiter)
-            note("the way back to \(intent.state) cannot be ended: \(error)")
+        var isTold = false
+        while let intent = RestoreIntent.load(directory) {
+            do throws(Failure) {
+                // That of the last supervisor may live.
+                if arbiterLock == nil { try await holdArbiter() }
+                if intent.isExchanged { _ = try await finish(intent) } else { await giveUp(intent) }
+                break
+            } catch {
+                note(error, of: .arbiter)
+                if !isTold { note("the way back to \(intent.state) cannot be ended yet: \(error)") }
+                isTold = true
+                do { try await Task.sleep(for: Self.retryInterval) } catch { return }
+            }
         }
+        // Nobody knows of it any more: what is there is served.
+        if isArbiterHeld { arbiterLock = nil }
+        isArbiterHeld = false
         await endRestore()
     }
+
+    private static let retryInterval = Duration.seconds(1)
 }
 
 extension Failure {

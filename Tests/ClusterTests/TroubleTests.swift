@@ -156,6 +156,29 @@ extension LiveTests {
             }
         }
 
+        /// What was exchanged is ended as soon as that can be done, and said to be under way until then.
+        @Test func aRestoreThatCannotBeEndedIsEndedLater() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                _ = try await cluster.run("counter", "10")
+                try await cluster.plurix("checkpoint", "--label", "a")
+                _ = try await cluster.run("counter", "10", "--continue")
+                // What something is mounted on cannot be replaced.
+                let file = cluster.directory + "/cluster.json"
+                let mount = try await Harness.run("/bin/mount", ["--bind", file, file])
+                try #require(mount.status == 0, "\(mount.complaint)")
+                let restore = try await cluster.plurix(["restore", "--at", "a"])
+                let meanwhile = try await cluster.status()
+                #expect(try await Harness.run("/bin/umount", [file]).status == 0)
+                #expect(restore.status != 0 && restore.complaint.contains("goes on with it once that can be done"))
+                #expect(meanwhile.restoring == "a" && meanwhile.trouble?.contains(file) == true)
+                let status = try await cluster.wait {
+                    $0.restoring == nil && $0.trouble == nil && $0.nodes.map(\.state) == ["joined"]
+                }
+                #expect(status.notices.contains { $0.contains("cannot be ended yet") })
+                #expect(try await cluster.run("counter", "5", "--continue").result == .integer(15))
+            }
+        }
+
         private func fillAndEmpty(_ cluster: LiveCluster) async throws {
             let full = cluster.base + "/full"
             fill(full)
