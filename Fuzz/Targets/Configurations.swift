@@ -26,6 +26,7 @@ extension Target {
     private static func realtek() -> HostileFunction {
         var bytes = [UInt8](repeating: 0, count: 256)
         bytes.replaceSubrange(0..<4, with: [0xEC, 0x10, 0x39, 0x81])
+        bytes[0x08] = 0x20
         bytes[0x10] = 1
         bytes[0x3D] = 1
         return HostileFunction(bytes, masks: [0xFF00, 0xFFFF_FF00, 0, 0, 0, 0])

@@ -1,7 +1,7 @@
 @testable import Devices
 
 extension Target {
-    /// The rings of an RTL8139 as a hostile card fills them.
+    /// Both rings of an RTL8139C+ as a hostile card fills them.
     static let rtl8139 = Target("rtl8139", longest: 1024) { bytes in
         let machine = HostileMachine(Input(bytes))
         let card = RTL8139Card(machine)
@@ -13,7 +13,7 @@ extension Target {
     }
 }
 
-/// The card's side: it writes what the input says into the receive ring, and moves its pointer where it likes.
+/// The card's side: it writes what the input says into both rings, and moves its pointer where it likes.
 private final class RTL8139Card {
     static let firstPort: UInt16 = 0xC000
     private static let ringBytes = 65536
@@ -21,20 +21,29 @@ private final class RTL8139Card {
     private let machine: HostileMachine
     /// The write pointer register.
     private var written: UInt16 = 0
-    private var transmitStatus: UInt16 = 0xF
+    /// The position of the transmit ring that the driver hands over next.
+    private var position = 0
+    /// What of the driver's memory was handed over with each position, until it was given back.
+    private var lent = [Range<UInt64>?](repeating: nil, count: TransmitRing.count)
+
+    private typealias TransmitRing = RTL8139TransmitRing<HostileMemory>
 
     init(_ machine: HostileMachine) {
         self.machine = machine
         machine.answer = { [weak self] port, _ in
             switch UInt16(port) - Self.firstPort {
             case RTL8139Register.writePointer: UInt64(self?.written ?? 0)
-            case RTL8139Register.allTransmitStatus: UInt64(self?.transmitStatus ?? 0)
             default: 0
             }
         }
-        machine.store = { [weak self] port, _, _ in
-            // Configuring the receiver makes the card start over.
-            if UInt16(port) - Self.firstPort == RTL8139Register.receiveConfiguration { self?.written = 0 }
+        machine.store = { [weak self] port, _, value in
+            switch UInt16(port) - Self.firstPort {
+            // Configuring the receiver makes the card start over, and so does switching the transmitter on.
+            case RTL8139Register.receiveConfiguration: self?.written = 0
+            case RTL8139Register.command: self?.forgetTransmitRing()
+            case RTL8139Register.transmitPoll: self?.take(UInt8(value))
+            default: break
+            }
         }
     }
 
@@ -46,7 +55,7 @@ private final class RTL8139Card {
             let bytes = machine.input.take(machine.input.below(32))
             machine.regions[0].put(bytes, at: Int(machine.input.number(UInt16.self)))
         case 4: written = machine.input.number()
-        case 5: transmitStatus = UInt16(machine.input.byte())
+        case 5: disturbTransmitRing()
         case 6:
             let isShort = machine.input.flag()
             transmit(isShort ? machine.input.below(256) : Int(machine.input.number(UInt16.self)), &driver)
@@ -81,6 +90,62 @@ private final class RTL8139Card {
         return lengths
     }
 
+    // MARK: Transmission
+
+    private var transmitMemory: HostileMemory { machine.regions[1] }
+
+    private func flags(_ position: Int) -> UInt32 {
+        transmitMemory.load32(position * TransmitRing.descriptorBytes)
+    }
+
+    private func forgetTransmitRing() {
+        position = 0
+        for index in lent.indices { lent[index] = nil }
+    }
+
+    /// Looks at what the driver has just handed over: one frame, in memory that no other waiting frame lies in.
+    private func take(_ value: UInt8) {
+        require(value == RTL8139Command.pollTransmitRing, "the driver has one ring")
+        let word = flags(position)
+        let isLast = position == TransmitRing.count - 1
+        let expected = RTL8139Descriptor.isWithCard | RTL8139Descriptor.wholeFrame
+            | (isLast ? RTL8139Descriptor.isLast : 0)
+        require(word & ~0xFFFF == expected, "a frame is one descriptor, and the last one says so")
+        require(transmitMemory.load32(position * TransmitRing.descriptorBytes + 4) == 0, "there is no VLAN")
+        let start = transmitMemory.load64(position * TransmitRing.descriptorBytes + 8)
+        let frame = start..<start + UInt64(word & 0xFFFF)
+        let first = transmitMemory.physicalAddress + UInt64(TransmitRing.count * TransmitRing.descriptorBytes)
+        let end = transmitMemory.physicalAddress + UInt64(transmitMemory.byteCount)
+        require(frame.lowerBound >= first && frame.upperBound <= end, "a frame lies in the driver's buffers")
+        require(frame.count >= FrameLimits.shortestFrameBytes, "a short frame is padded")
+        require(lent[position] == nil && lent.allSatisfy { $0.map { !$0.overlaps(frame) } ?? true },
+                "a buffer belongs to one waiting frame")
+        lent[position] = frame
+        position = isLast ? 0 : position + 1
+    }
+
+    /// What a descriptor's flag says the card is done with, whoever cleared it.
+    private func giveBackWhatIs() {
+        for index in lent.indices where flags(index) & RTL8139Descriptor.isWithCard == 0 { lent[index] = nil }
+    }
+
+    /// Gives descriptors back as a card does, in order or not, or writes anything over them.
+    private func disturbTransmitRing() {
+        let index = machine.input.below(TransmitRing.count)
+        switch machine.input.below(4) {
+        case 0: for each in 0..<TransmitRing.count { giveBack(each) }
+        case 1, 2: giveBack(index)
+        default:
+            transmitMemory.put(machine.input.take(machine.input.below(32)), at: index * TransmitRing.descriptorBytes)
+        }
+        giveBackWhatIs()
+    }
+
+    private func giveBack(_ position: Int) {
+        let word = flags(position) & ~RTL8139Descriptor.isWithCard
+        transmitMemory.store32(position * TransmitRing.descriptorBytes, word)
+    }
+
     private func transmit(_ count: Int, _ driver: inout RTL8139<HostilePlatform>) {
         var calls = 0
         let isSent = driver.transmit(count) { bytes in
@@ -88,11 +153,16 @@ private final class RTL8139Card {
             require(bytes.byteCount == count, "a frame has the bytes that were asked for")
         }
         require(calls == (isSent ? 1 : 0), "a frame that is refused is not filled")
-        require(!isSent || (1...FrameLimits.jumboFrameBytes) ~= count, "only possible frames go out")
+        require(!isSent || (1...FrameLimits.trainFrameBytes) ~= count, "only possible frames go out")
     }
 
     /// Whatever happened: a card that behaves again is heard again.
     func recover(_ driver: inout RTL8139<HostilePlatform>) {
+        for each in 0..<TransmitRing.count { giveBack(each) }
+        giveBackWhatIs()
+        for _ in 0..<TransmitRing.largeCount {
+            require(driver.transmit(FrameLimits.trainFrameBytes) { _ in }, "a card that gives all back sends again")
+        }
         _ = drain(&driver)
         _ = drain(&driver)
         if written & 3 != 0 { return }

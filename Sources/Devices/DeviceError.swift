@@ -12,6 +12,7 @@ public enum DeviceError: Error, Equatable, Sendable {
     case outOfMemory
     /// The device did not come out of reset.
     case resetFailed
-    /// A virtio device lacks a capability, feature or queue that the driver cannot do without.
+    /// An RTL8139 from before the C+, or a virtio device that lacks a capability, feature or queue that the driver
+    /// cannot do without.
     case unsupportedDevice
 }

@@ -97,6 +97,8 @@ public func findNetworkCard<Platform: DevicePlatform>(
     var windows = plan.windows
     try space.assignBaseAddresses(function, &windows)
     if identity == .realtek8139 {
+        let firstPlusRevision: UInt8 = 0x20
+        guard space.revision(of: function) >= firstPlusRevision else { throw .unsupportedDevice }
         guard let firstPort = space.portStart(function, 0) else { throw .baseAddressUnavailable }
         let interrupt = try routeWire(space, function, plan)
         let card = try RTL8139(platform, firstPort: firstPort, maximumFrameBytes: plan.maximumFrameBytes)

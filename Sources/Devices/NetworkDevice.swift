@@ -15,9 +15,10 @@ public protocol NetworkDevice: ~Copyable {
     /// Sends one frame of `byteCount` bytes that `fill` writes straight into the device's memory.
     ///
     /// `fill` gets exactly `byteCount` bytes with unspecified contents and is called at most once. Frames shorter
-    /// than 60 bytes are padded with zeros. Returns false, without having called `fill`, when the ring is full or
-    /// `byteCount` is 0 or above `maximumTransmitBytes`. A full ring is ordinary after a burst, because the device may
-    /// work at its own pace, and no interrupt tells when it has room again: try again after the next wake-up.
+    /// than 60 bytes are padded with zeros. Returns false, without having called `fill`, when the ring is full, or no
+    /// buffer for so long a frame is free, or `byteCount` is 0 or above `maximumTransmitBytes`. A full ring is ordinary
+    /// after a burst, because the device may work at its own pace, and no interrupt tells when it has room again: try
+    /// again after the next wake-up.
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool
 
     /// Hands the oldest waiting frame, without checksum, to `body` and gives its memory back to the device.
@@ -40,7 +41,7 @@ public struct DeviceCounters: Equatable, Sendable {
     public var framesSent: UInt64 = 0
     /// Frames handed out by `receive`.
     public var framesReceived: UInt64 = 0
-    /// Calls of `transmit` that found the ring full.
+    /// Calls of `transmit` that found the ring full, or no buffer long enough.
     public var transmitRefusals: UInt64 = 0
     /// Ring contents that no correct device writes; each was dropped.
     public var inconsistencies: UInt64 = 0

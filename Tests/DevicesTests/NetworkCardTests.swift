@@ -13,8 +13,19 @@ import Testing
 
     @Test func aWiredCardNeedsARouter() {
         let fake = FakeRTL8139(machine)
-        machine.functions.append(FakeFunction(slot: 3, .realtek8139, registers: [.ports(256)], device: fake))
+        machine.functions.append(
+            FakeFunction(slot: 3, .realtek8139, revision: 0x20, registers: [.ports(256)], device: fake))
         #expect(throws: DeviceError.noInterruptRouter) {
+            _ = try findNetworkCard(FakePlatform(machine: machine), plan)
+        }
+    }
+
+    @Test func aRealtekCardFromBeforeTheNewTransmitterIsAnError() {
+        let fake = FakeRTL8139(machine)
+        machine.functions.append(FakeFunction(slot: 1, .interruptRouter))
+        machine.functions.append(
+            FakeFunction(slot: 3, .realtek8139, revision: 0x10, registers: [.ports(256)], device: fake))
+        #expect(throws: DeviceError.unsupportedDevice) {
             _ = try findNetworkCard(FakePlatform(machine: machine), plan)
         }
     }
@@ -23,7 +34,8 @@ import Testing
         let fake = FakeRTL8139(machine)
         machine.functions.append(FakeFunction(slot: 1, .interruptRouter))
         machine.functions.append(
-            FakeFunction(slot: 4, .realtek8139, registers: [.ports(256), .memory(256)], device: fake))
+            FakeFunction(
+                slot: 4, .realtek8139, revision: 0x20, registers: [.ports(256), .memory(256)], device: fake))
         var card = try findNetworkCard(FakePlatform(machine: machine), plan)
         #expect(card.interrupt == .line(11))
         #expect(card.address == MACAddress(0x02, 0x50, 0x4c, 0x58, 0x00, 0x07))
@@ -32,7 +44,9 @@ import Testing
         card.acknowledgeInterrupt()
         #expect(receiveAll(&card) == [makeFrame(1, 4352)])
         #expect(send(&card, makeFrame(2, 4352)))
-        #expect(fake.sent == [makeFrame(2, 4352)])
-        #expect(card.counters == counted { ($0.framesReceived, $0.framesSent) = (1, 1) })
+        #expect(card.maximumTransmitBytes == FrameLimits.trainFrameBytes)
+        #expect(send(&card, makeFrame(3, card.maximumTransmitBytes)))
+        #expect(fake.sent == [makeFrame(2, 4352), makeFrame(3, FrameLimits.trainFrameBytes)])
+        #expect(card.counters == counted { ($0.framesReceived, $0.framesSent) = (1, 2) })
     }
 }

@@ -69,6 +69,7 @@ enum HeaderOffset {
     static let identity: UInt8 = 0x00
     static let command: UInt8 = 0x04
     static let status: UInt8 = 0x06
+    static let revision: UInt8 = 0x08
     static let headerType: UInt8 = 0x0e
     static let firstBaseAddress: UInt8 = 0x10
     static let capabilities: UInt8 = 0x34

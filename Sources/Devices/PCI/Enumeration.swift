@@ -27,6 +27,11 @@ extension ConfigurationSpace {
         return PCIIdentity(vendor: vendor, device: UInt16(truncatingIfNeeded: word >> 16))
     }
 
+    /// The maker's own number of the version of the function.
+    func revision(of function: PCIFunction) -> UInt8 {
+        read8(function, HeaderOffset.revision)
+    }
+
     /// Calls `body` for every function of bus 0 in ascending order, until it returns false.
     public func forEachFunction(_ body: (PCIFunction, PCIIdentity) -> Bool) {
         for device in UInt8(0)..<32 {

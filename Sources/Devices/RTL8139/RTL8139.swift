@@ -1,8 +1,12 @@
-/// Driver of the Realtek RTL8139 through its ports.
+/// Driver of the Realtek RTL8139C+ through its ports, as QEMU and Xen have it.
 ///
-/// Port accesses, each of which is an exit to the hypervisor: a frame sent costs one write, and one read more for
-/// every four frames; a burst of frames received costs three whatever its length (status cleared, write pointer
-/// read, read pointer written), and one more for every 16 KiB in it.
+/// It sends as the C+ does, from a ring of descriptors in memory: a classic RTL8139 names a frame's size with 13 bits,
+/// and frames of several pages go to the host. It receives as all cards of the family do. PCI revision 0x20 and above
+/// is a C+; an older card is not supported.
+///
+/// Port accesses, each of which is an exit to the hypervisor: a frame sent costs one write, whatever its length; a
+/// burst of frames received costs three whatever its length (status cleared, write pointer read, read pointer written),
+/// and one more for every 16 KiB in it.
 ///
 /// `receive` asks the card once after each `acknowledgeInterrupt`: what arrives later raises the wire again.
 public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
@@ -12,38 +16,40 @@ public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     private static var resetPatience: Int { 100_000 }
 
     public let maximumFrameBytes: Int
-    public var maximumTransmitBytes: Int { maximumFrameBytes }
+    /// What a large buffer holds, on a segment of jumbo frames.
+    public var maximumTransmitBytes: Int {
+        maximumFrameBytes >= FrameLimits.jumboFrameBytes ? FrameLimits.trainFrameBytes : maximumFrameBytes
+    }
     public let address: MACAddress
     public private(set) var counters = DeviceCounters()
 
     private let ports: Platform.Ports
     private let firstPort: UInt16
-    private let transmitMemory: Platform.Memory
     private var ring: RTL8139ReceiveRing<Platform.Memory>
-    private var slots = RTL8139TransmitSlots()
+    private var transmitRing: RTL8139TransmitRing<Platform.Memory>
     /// False when an interrupt was acknowledged since the card's write pointer was last read.
     private var hasAsked = false
 
     /// Resets the card behind `firstPort` and starts it, interrupts included.
     ///
-    /// Throws `outOfMemory` without 88 KiB to share with the card and `resetFailed` when it stays in reset.
+    /// Throws `outOfMemory` without 382 KiB to share with the card and `resetFailed` when it stays in reset.
     public init(_ platform: Platform, firstPort: UInt16, maximumFrameBytes: Int) throws(DeviceError) {
         typealias Ring = RTL8139ReceiveRing<Platform.Memory>
-        let slotBytes = RTL8139TransmitSlots.slotBytes
-        precondition(maximumFrameBytes <= slotBytes, "a frame must fit into a transmit slot")
+        typealias TransmitRing = RTL8139TransmitRing<Platform.Memory>
+        precondition(maximumFrameBytes <= TransmitRing.smallBytes, "a frame must fit into a small buffer")
         guard
             let ringMemory = platform.allocateDMA(
                 byteCount: Ring.ringBytes + Ring.tailBytes, alignment: 16, isZeroed: false),
-            let slotMemory = platform.allocateDMA(
-                byteCount: slotBytes * RTL8139TransmitSlots.count, alignment: 16, isZeroed: false)
+            let transmitMemory = platform.allocateDMA(
+                byteCount: TransmitRing.memoryBytes, alignment: TransmitRing.alignment, isZeroed: false)
         else { throw .outOfMemory }
         let address = try Self.reset(platform.ports, firstPort)
         self.address = address
         self.ports = platform.ports
         self.firstPort = firstPort
         self.maximumFrameBytes = maximumFrameBytes
-        self.transmitMemory = slotMemory
         self.ring = Ring(memory: ringMemory, maximumFrameBytes: maximumFrameBytes)
+        self.transmitRing = TransmitRing(memory: transmitMemory)
         start()
     }
 
@@ -62,20 +68,23 @@ public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     }
 
     private mutating func start() {
-        for slot in 0..<RTL8139TransmitSlots.count {
-            let place = transmitMemory.physicalAddress + UInt64(slot * RTL8139TransmitSlots.slotBytes)
-            ports.write32(register(RTL8139Register.transmitAddress) + UInt16(slot * 4), UInt32(place))
-        }
+        // First of all: a card may forget the ring's address when its C+ transmitter is switched on.
+        ports.write16(register(RTL8139Register.plusCommand), RTL8139Command.plusTransmit)
+        let place = transmitRing.memory.physicalAddress
+        ports.write32(register(RTL8139Register.transmitRing), UInt32(truncatingIfNeeded: place))
+        ports.write32(register(RTL8139Register.transmitRing) + 4, UInt32(truncatingIfNeeded: place >> 32))
         ports.write32(register(RTL8139Register.receiveBuffer), UInt32(ring.memory.physicalAddress))
-        startReceiver()
+        startRings()
         // Only while the transmitter is on does the card take its configuration.
         ports.write32(register(RTL8139Register.transmitConfiguration), RTL8139Configuration.transmit)
         ports.write16(register(RTL8139Register.interruptMask), RTL8139Interrupt.receiving)
     }
 
-    /// Starts the receiver with an empty ring; the transmitter runs on.
-    private mutating func startReceiver() {
-        ports.write8(register(RTL8139Register.command), RTL8139Command.transmit)
+    /// Starts receiver and transmitter with empty rings. Both, because every write that leaves the transmitter on sends
+    /// it back to position 0; frames that the card has not read are lost, as frames may be.
+    private mutating func startRings() {
+        ports.write8(register(RTL8139Register.command), 0)
+        transmitRing.restart()
         ports.write8(register(RTL8139Register.command), RTL8139Command.transmit | RTL8139Command.receive)
         // Writing the configuration also makes QEMU start over at the ring's beginning.
         ports.write32(register(RTL8139Register.receiveConfiguration), RTL8139Configuration.receive)
@@ -129,22 +138,19 @@ public struct RTL8139<Platform: DevicePlatform>: NetworkDevice, ~Copyable {
     private mutating func restartReceiver() {
         counters.inconsistencies &+= 1
         counters.receiverRestarts &+= 1
-        startReceiver()
+        startRings()
     }
 
     public mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
-        guard byteCount > 0 && byteCount <= maximumFrameBytes else { return false }
-        if slots.knownFree == 0 { slots.refresh(ports.read16(register(RTL8139Register.allTransmitStatus))) }
-        guard slots.knownFree > 0 else {
+        guard byteCount > 0 && byteCount <= maximumTransmitBytes else { return false }
+        let padded = max(byteCount, FrameLimits.shortestFrameBytes)
+        guard let offset = transmitRing.takeBuffer(padded) else {
             counters.transmitRefusals &+= 1
             return false
         }
-        let slot = slots.take()
-        let padded = max(byteCount, FrameLimits.shortestFrameBytes)
-        transmitMemory.fillFrame(slot * RTL8139TransmitSlots.slotBytes, byteCount, padded: padded, fill)
-        // The write hands the slot over: the bit that says that the driver owns it is 0.
-        let command = UInt32(padded) & RTL8139TransmitSlots.sizeMask
-        ports.write32(register(RTL8139Register.transmitStatus) + UInt16(slot * 4), command)
+        transmitRing.memory.fillFrame(offset, byteCount, padded: padded, fill)
+        transmitRing.handOver(offset, padded)
+        ports.write8(register(RTL8139Register.transmitPoll), RTL8139Command.pollTransmitRing)
         counters.framesSent &+= 1
         return true
     }

@@ -1,11 +1,9 @@
-/// Register offsets from the card's first port (Realtek RTL8139D datasheet, section 6).
+/// Register offsets from the card's first port (Realtek RTL8139C+ datasheet, section 6).
 enum RTL8139Register {
     /// The station's address, six bytes.
     static let address: UInt16 = 0x00
-    /// Status and command of transmit slot 0; slots 1 to 3 follow, 4 bytes each.
-    static let transmitStatus: UInt16 = 0x10
-    /// Physical address of the frame in transmit slot 0; slots 1 to 3 follow, 4 bytes each.
-    static let transmitAddress: UInt16 = 0x20
+    /// Physical address of the ring of transmit descriptors, 64 bits in two writes.
+    static let transmitRing: UInt16 = 0x20
     /// Physical address of the receive ring.
     static let receiveBuffer: UInt16 = 0x30
     /// Reset, receiver and transmitter.
@@ -22,15 +20,21 @@ enum RTL8139Register {
     static let receiveConfiguration: UInt16 = 0x44
     /// Power and mapping; 0 wakes the card.
     static let firstConfiguration: UInt16 = 0x52
-    /// Status of all four transmit slots at once (TSAD): bits 0 to 3 say that the driver owns slot 0 to 3.
-    static let allTransmitStatus: UInt16 = 0x60
+    /// Says that descriptors wait (TPPoll).
+    static let transmitPoll: UInt16 = 0xd9
+    /// What of the C+ is on (CPCR); the driver leaves its receiver off.
+    static let plusCommand: UInt16 = 0xe0
 }
 
-/// Bits of the command register.
+/// Bits of the registers that command.
 enum RTL8139Command {
     static let reset: UInt8 = 0x10
     static let receive: UInt8 = 0x08
     static let transmit: UInt8 = 0x04
+    /// In `plusCommand`: the transmitter takes its frames from the ring of descriptors.
+    static let plusTransmit: UInt16 = 1 << 0
+    /// In `transmitPoll`: the ring of normal priority.
+    static let pollTransmitRing: UInt8 = 1 << 6
 }
 
 /// Bits of interrupt mask and status.
@@ -39,7 +43,7 @@ enum RTL8139Interrupt {
     static let receiveError: UInt16 = 1 << 1
     static let receiveOverflow: UInt16 = 1 << 4
     static let fifoOverflow: UInt16 = 1 << 6
-    /// All that concerns reception, and all that the driver asks for: what was sent is looked up when a slot is
+    /// All that concerns reception, and all that the driver asks for: what was sent is looked up when a descriptor is
     /// needed.
     static let receiving = received | receiveError | receiveOverflow | fifoOverflow
 }

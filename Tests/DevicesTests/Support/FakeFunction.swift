@@ -18,7 +18,7 @@ final class FakeFunction {
     let device: (any FakeDevice)?
 
     init(
-        slot: UInt8, number: UInt8 = 0, _ identity: PCIIdentity, registers: [Register] = [],
+        slot: UInt8, number: UInt8 = 0, _ identity: PCIIdentity, revision: UInt8 = 0, registers: [Register] = [],
         device: (any FakeDevice)? = nil
     ) {
         self.slot = slot
@@ -26,6 +26,7 @@ final class FakeFunction {
         self.device = device
         self.registers = registers + [Register](repeating: .absent, count: 6 - registers.count)
         set(0, UInt32(identity.device) << 16 | UInt32(identity.vendor))
+        configuration[8] = revision
         configuration[0x3d] = 1
         for (index, register) in self.registers.enumerated() {
             switch register {

@@ -1,11 +1,14 @@
 import Devices
 
-/// An RTL8139 as its datasheet and QEMU's model have it: what the driver's register accesses do to ring and slots.
+/// An RTL8139C+ as its datasheet and QEMU's model have it, with the receiver of the classic card: what the driver's
+/// register accesses do to both rings.
 final class FakeRTL8139: FakeDevice {
     let machine: FakeMachine
     let address: [UInt8] = [0x02, 0x50, 0x4c, 0x58, 0x00, 0x07]
     var sent: [[UInt8]] = []
-    /// When false, slots are taken but not worked off.
+    /// Sent frames whose descriptor asked for something.
+    var strangeFrames = 0
+    /// When false, descriptors wait until `sendNext`.
     var sendsAtOnce = true
     var staysInReset = false
 
@@ -17,9 +20,12 @@ final class FakeRTL8139: FakeDevice {
     var interruptStatus: UInt16 = 0
     var receiveConfiguration: UInt32 = 0
     var transmitConfiguration: UInt32 = 0
-    var transmitStatus: [UInt32] = [0x2000, 0x2000, 0x2000, 0x2000]
-    var transmitAddress: [UInt32] = [0, 0, 0, 0]
-    var nextSlot = 0
+    var plusCommand: UInt16 = 0
+    var transmitRing: UInt64 = 0
+    /// The descriptor whose turn it is.
+    var current = 0
+    /// What the pieces since the last first one have brought.
+    private var assembled: [UInt8] = []
 
     init(_ machine: FakeMachine) { self.machine = machine }
 
@@ -58,14 +64,28 @@ final class FakeRTL8139: FakeDevice {
 
     // MARK: transmission
 
-    /// Works off the slot whose turn it is, if the driver handed it over.
-    func sendNext() {
-        guard transmitStatus[nextSlot] & 0x2000 == 0 else { return }
-        let size = Int(transmitStatus[nextSlot] & 0x1fff)
-        sent.append(machine.bytes(UInt64(transmitAddress[nextSlot]), size))
-        transmitStatus[nextSlot] |= 0xa000
+    /// Works off the descriptor whose turn it is, if the driver handed it over; false when it did not.
+    @discardableResult func sendNext() -> Bool {
+        guard command & 4 != 0, plusCommand & 1 != 0 else { return false }
+        let descriptor = transmitRing + UInt64(current) * 16
+        let flags = machine.load(descriptor, as: UInt32.self)
+        let hasTag = machine.load(descriptor + 4, as: UInt32.self) & 1 << 17 != 0
+        guard flags & 1 << 31 != 0 else { return false }
+        if flags & 1 << 29 != 0 { assembled = [] }
+        let size = min(Int(flags & 0xffff), 65536 - assembled.count)
+        assembled += machine.bytes(machine.load(descriptor + 8, as: UInt64.self), size)
+        current = flags & 1 << 30 != 0 ? 0 : (current + 1) % 64
+        machine.store(descriptor, flags & ~0x82f0_0000)
+        if flags & 1 << 28 != 0 { finish(isPlain: !hasTag && flags & 0x0807_0000 == 0) }
         interruptStatus |= 0x04
-        nextSlot = (nextSlot + 1) & 3
+        return true
+    }
+
+    /// Sends what was assembled. A frame with a VLAN tag or with work for the card is none that the driver wants.
+    private func finish(isPlain: Bool) {
+        if !isPlain { strangeFrames += 1 }
+        sent.append(assembled)
+        assembled = []
     }
 
     // MARK: registers
@@ -77,17 +97,14 @@ final class FakeRTL8139: FakeDevice {
         case 0x37: return UInt32(command) | (readOffset == writeOffset ? 1 : 0)
         case 0x3a: return UInt32(writeOffset)
         case 0x3e: return UInt32(interruptStatus)
-        case 0x60: return (0..<4).reduce(0) { $0 | (transmitStatus[$1] >> 13 & 1) << UInt32($1) }
         default: return 0
         }
     }
 
     func portWrite(_ offset: UInt16, _ bytes: Int, _ value: UInt32) {
         switch offset {
-        case 0x10, 0x14, 0x18, 0x1c:
-            transmitStatus[Int(offset - 0x10) / 4] = value
-            if sendsAtOnce { sendNext() }
-        case 0x20, 0x24, 0x28, 0x2c: transmitAddress[Int(offset - 0x20) / 4] = value
+        case 0x20 where bytes == 4: transmitRing = transmitRing & ~0xffff_ffff | UInt64(value)
+        case 0x24 where bytes == 4: transmitRing = transmitRing & 0xffff_ffff | UInt64(value) << 32
         case 0x30: receiveBuffer = value
         case 0x37: writeCommand(UInt8(truncatingIfNeeded: value))
         case 0x38: readOffset = Int(value &+ 16) & 0xffff
@@ -97,16 +114,18 @@ final class FakeRTL8139: FakeDevice {
         case 0x44:
             receiveConfiguration = value
             (readOffset, writeOffset) = (0, 0)
+        case 0xd9 where bytes == 1: if value & 0x40 != 0 && sendsAtOnce { while sendNext() {} }
+        case 0xe0 where bytes == 2: plusCommand = UInt16(truncatingIfNeeded: value) & 0x7b
         default: break
         }
     }
 
     private func writeCommand(_ value: UInt8) {
         command = staysInReset ? value : value & ~0x10
+        if value & 4 != 0 { current = 0 }
         guard value & 0x10 != 0 else { return }
-        (interruptMask, interruptStatus, nextSlot) = (0, 0, 0)
+        (interruptMask, interruptStatus, plusCommand, current) = (0, 0, 0, 0)
         (readOffset, writeOffset) = (0, 0)
-        transmitStatus = [0x2000, 0x2000, 0x2000, 0x2000]
     }
 
     func load(_ register: Int, _ offset: Int, _ bytes: Int) -> UInt64 { 0 }
