@@ -22,6 +22,7 @@ import Machine
     if commandIs("sleep") { sleepInFault() }
     if commandIs("kernel-call") { kernelCalls() }
     if commandIs("network") { askForAddress() }
+    if commandIs("frames") { sendFrames() }
     if commandIs("clock") { runClock() }
     Machine.write(serial: "DONE\n")
     Machine.die()
@@ -328,4 +329,46 @@ func askForAddress() {
     }
     say("answers", card.counters.framesReceived)
     say("nanosecondsEach", Machine.nanoseconds() / 1000)
+}
+
+/// Sends 100 frames of all lengths, which `frames` beside this file looks for in a recording.
+func sendFrames() {
+    let plan = NetworkCardPlan(messageVector: UInt8(InterruptVector.message), interruptLine: 5)
+    guard var card = try? findNetworkCard(MachinePlatform(), plan) else { return Machine.write(serial: "no card\n") }
+    let lengths: InlineArray<5, Int> = [60, 1514, card.maximumFrameBytes, 20_000, card.maximumTransmitBytes]
+    for number in 0..<100 {
+        let length = min(lengths[number % 5], card.maximumTransmitBytes)
+        // A full ring has room again when the device has had some time.
+        var patience = 1000
+        while !sendFrame(number, length, &card) {
+            patience -= 1
+            precondition(patience > 0)
+            Machine.armTimer(after: 1_000_000)
+            Machine.waitForInterrupt()
+        }
+    }
+    say("longest", UInt64(card.maximumTransmitBytes))
+    // What the device has taken, it may still have to send.
+    let deadline = Machine.nanoseconds() + 200_000_000
+    while Machine.nanoseconds() < deadline {
+        Machine.armTimer(after: 10_000_000)
+        Machine.waitForInterrupt()
+    }
+}
+
+/// Sends a frame to all stations, of a type for experiments (IEEE 802, 0x88B5), whose bytes tell its number. False when
+/// the card has no room for it.
+func sendFrame(_ number: Int, _ length: Int, _ card: inout NetworkCard<MachinePlatform>) -> Bool {
+    card.transmit(length) { frame in
+        for index in 0..<length {
+            let byte: Int
+            switch index {
+            case 0..<12: byte = 0xFF
+            case 12: byte = 0x88
+            case 13: byte = 0xB5
+            default: byte = index * 7 + index >> 8 + number
+            }
+            frame.storeBytes(of: UInt8(truncatingIfNeeded: byte), toByteOffset: index, as: UInt8.self)
+        }
+    }
 }
