@@ -91,8 +91,19 @@ public struct ClusterHandle: Sendable {
     ///
     /// - Throws: `.unavailable` with what keeps it from serving.
     public func servingArbiter() async throws(Failure) -> ControlClient {
+        try await servingArbiter(isStoreEnough: false)
+    }
+
+    /// The same for what is asked of its store alone: also of one that stands still because that cannot be written.
+    public func storeArbiter() async throws(Failure) -> ControlClient {
+        try await servingArbiter(isStoreEnough: true)
+    }
+
+    private func servingArbiter(isStoreEnough: Bool) async throws(Failure) -> ControlClient {
         let arbiter = try await arbiter()
         do throws(Failure) { _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: Self.patience) } catch {
+            // What is about something else comes from the arbiter itself.
+            if isStoreEnough, error.place != arbiter.path { return arbiter }
             guard error.place == arbiter.path, error.kind != .timeout else { throw error }
             let trouble = try await status().trouble
             throw Failure(

@@ -15,6 +15,8 @@ public enum MarkOutcome: Sendable {
     case kept(KeptCheckpoint)
     /// That state is a checkpoint of another label already.
     case taken(Checkpoint)
+    /// Another state has that label already.
+    case elsewhere(Checkpoint)
     /// As many checkpoints have labels as the store can list.
     case full(Int)
 }
@@ -38,10 +40,8 @@ extension Keeper where Medium: ~Copyable {
     public mutating func mark(_ label: String, notBefore time: GlobalTime, now: UInt64) -> Int {
         nextMark += 1
         var mark = Mark(number: nextMark, label: label, notBefore: time, now: now)
-        let most = state.store.geometry.mostCheckpoints
-        if !label.isEmpty, state.store.checkpoints.filter({ !$0.label.isEmpty }).count >= most {
-            mark.outcome = .full(most)
-        }
+        // Known at once, and looked at again when there is a state.
+        if !label.isEmpty, isFullOfLabels { mark.outcome = .full(state.store.geometry.mostCheckpoints) }
         marks.append(mark)
         keepNewest()
         return nextMark
@@ -102,14 +102,14 @@ extension Keeper where Medium: ~Copyable {
         marks.contains { $0.outcome == nil && $0.notBefore <= time }
     }
 
-    /// The state at `time` is a checkpoint that stays.
+    /// The state at `time` is a checkpoint that stays, unless none of the labels that are wanted for it can be its own.
     mutating func keep(_ time: GlobalTime, _ now: UInt64, pages: Int) throws(StoreError) {
         let due = marks.indices.filter { marks[$0].outcome == nil && marks[$0].notBefore <= time }
-        let named = due.first { !marks[$0].label.isEmpty }
         let old = state.store.checkpoint(at: time)
-        var checkpoint = Checkpoint(
-            time: time, created: old?.created ?? now, label: named.map { marks[$0].label } ?? "", isKept: true)
-        if let old, !old.label.isEmpty { checkpoint.label = old.label }
+        var label = old?.label ?? ""
+        if label.isEmpty, let first = due.first(where: { canLabel(marks[$0].label) }) { label = marks[first].label }
+        let isKept = old?.isKept == true || due.contains { marks[$0].label == label }
+        let checkpoint = Checkpoint(time: time, created: old?.created ?? now, label: label, isKept: isKept)
         // Kept already, it is as old as it is, and nothing is written.
         if checkpoint != old {
             try state.end(checkpoint)
@@ -119,9 +119,21 @@ extension Keeper where Medium: ~Copyable {
         let kept = KeptCheckpoint(
             checkpoint: checkpoint, pages: pages, bytes: state.store.bytesWritten - roundStart.bytes,
             flushes: state.store.flushCount - roundStart.flushes)
-        for place in due {
-            let label = marks[place].label
-            marks[place].outcome = label.isEmpty || label == checkpoint.label ? .kept(kept) : .taken(checkpoint)
-        }
+        for place in due { marks[place].outcome = outcome(marks[place].label, kept) }
+    }
+
+    private func outcome(_ label: String, _ kept: KeptCheckpoint) -> MarkOutcome {
+        if label.isEmpty || label == kept.checkpoint.label { return .kept(kept) }
+        if let other = state.store.checkpoint(labelled: label) { return .elsewhere(other) }
+        return kept.checkpoint.label.isEmpty ? .full(state.store.geometry.mostCheckpoints) : .taken(kept.checkpoint)
+    }
+
+    /// Looked at when the label is given, too: others may have been since it was asked for.
+    private func canLabel(_ label: String) -> Bool {
+        !label.isEmpty && state.store.checkpoint(labelled: label) == nil && !isFullOfLabels
+    }
+
+    private var isFullOfLabels: Bool {
+        state.store.checkpoints.count { !$0.label.isEmpty } >= state.store.geometry.mostCheckpoints
     }
 }

@@ -72,13 +72,27 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
             if wasFailing { try resume() }
             // An opening is behind the state that it opens at.
             if wasFailing, ended != nil { try putRoundAgain() }
-            try state.note(change)
+            try noteCleaning(change)
             try flush()
         } catch {
-            fail(error)
+            // Nothing more is to be cleaned. It was refused before anything was changed: the rest goes on.
+            guard error == .tooLarge, state.store.stopped == nil else {
+                fail(error)
+                throw error
+            }
+            if wasFailing { attempt { keeper throws(StoreError) in try keeper.goOn() } }
             throw error
         }
         if wasFailing { attempt { keeper throws(StoreError) in try keeper.goOn() } }
+    }
+
+    /// A log that names too many segments to take a fact is cleaned first.
+    private mutating func noteCleaning(_ change: (inout ArbiterFacts) -> Void) throws(StoreError) {
+        do throws(StoreError) { try state.note(change) } catch {
+            guard error == .tooLarge else { throw error }
+            try cleanAll()
+            try state.note(change)
+        }
     }
 
     /// A page of the round under way.
@@ -148,6 +162,12 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
 
     mutating func attempt(_ body: (inout Self) throws(StoreError) -> Void) {
         do throws(StoreError) { try body(&self) } catch { fail(error) }
+    }
+
+    /// Somebody else has used the state, as to make a fork: a store that has stopped over it is tried again like after
+    /// any error.
+    public mutating func followUp() {
+        if !isFailing, let error = state.store.stopped { fail(error) }
     }
 
     mutating func fail(_ error: StoreError) {

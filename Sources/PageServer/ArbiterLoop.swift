@@ -9,7 +9,7 @@ import Wire
 
 /// The arbiter at work: one thread that takes frames, timers and requests one after the other.
 ///
-/// Unchecked, because everything but `perform` and `stop` belongs to the thread that runs `run`.
+/// Unchecked, because everything but `perform`, `stop` and `keeper` belongs to the thread that runs `run`.
 public final class ArbiterLoop: @unchecked Sendable {
     /// Gets the loop, or why the loop does nothing for it.
     private typealias Task = @Sendable (Result<ArbiterLoop, Failure>) -> Void
@@ -36,6 +36,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     private static let recordingPatience: UInt64 = 30_000_000_000
     private let settings: ArbiterSettings
     private let directory: RunDirectory
+    /// Anybody may use it.
+    let keeper: StoreKeeper
 
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
@@ -50,6 +52,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         // The lock before the socket: a second arbiter must not take the frames of the first.
         let keeper = try StoreKeeper(
             settings.store, cluster: settings.cluster, sharedPages: settings.sharedPages, logger: logger)
+        self.keeper = keeper
         let contents = try keeper.contents()
         try contents.image.checkLayout(of: settings.store.directory)
         station = try HostStation(.arbiter, in: directory)
@@ -223,8 +226,6 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     // MARK: Checkpoints
-
-    var keeper: StoreKeeper { world.keeper }
 
     /// The newest commit that the arbiter has followed.
     var commitTime: GlobalTime { arbiter.applied }

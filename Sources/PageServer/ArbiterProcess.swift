@@ -16,6 +16,8 @@ public struct ArbiterProcess: Sendable {
     /// How long is tried to make a checkpoint.
     private static let checkpointPatience = Duration.seconds(60)
 
+    private static let lookInterval = DispatchTimeInterval.milliseconds(100)
+
     /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
         self.directory = directory
@@ -102,11 +104,10 @@ public struct ArbiterProcess: Sendable {
             ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
         }
         server.on(ArbiterCheckpoint.self) { request in try await keep(request.label) }
-        server.on(ArbiterCheckpoints.self) { _ in
-            try await loop.perform { $0.keeper }.checkpoints.map { CheckpointReport($0) }
-        }
+        // These need the store alone: an arbiter that stands still because of its store can be helped by them.
+        server.on(ArbiterCheckpoints.self) { _ in loop.keeper.checkpoints.map { CheckpointReport($0) } }
         server.on(ArbiterForget.self) { request in
-            try await loop.perform { $0.keeper }.forget(request.names).map { CheckpointReport($0) }
+            try loop.keeper.forget(request.names).map { CheckpointReport($0) }
         }
         server.on(ArbiterFork.self) { request in
             let keeper = try await loop.perform { $0.keeper }
@@ -138,7 +139,7 @@ public struct ArbiterProcess: Sendable {
     /// Keeps the state that is current now, or one soon after.
     private func keep(_ label: String?) async throws -> ArbiterCheckpoint.Reply {
         let began = Clock.now()
-        let keeper = try await loop.perform { $0.keeper }
+        let keeper = loop.keeper
         if let label { try CheckpointName.check(label, among: keeper.checkpoints) }
         let time = try await loop.perform { $0.commitTime }
         let mark = keeper.mark(label ?? "", notBefore: time, now: Clock.microsecondsSince1970())
@@ -156,7 +157,8 @@ public struct ArbiterProcess: Sendable {
                     .timeout, "no state could be saved within \(Self.checkpointPatience)",
                     advice: "see \(directory.hint("status"))")
             }
-            try await Task.sleep(for: .milliseconds(1))
+            await keeper.settled(mark, within: Self.lookInterval)
+            // An epoch may have undone what was waited for.
             keeper.lower(mark: mark, to: try await loop.perform { $0.commitTime })
         }
     }

@@ -27,9 +27,9 @@ public enum CheckpointName {
     public static func resolve(_ text: String, among checkpoints: [Checkpoint]) throws(Failure) -> Checkpoint {
         if let found = checkpoints.last(where: { $0.label == text && !text.isEmpty }) { return found }
         if let time = time(text), let found = checkpoints.first(where: { $0.time == time }) { return found }
-        let names = checkpoints.map { $0.label.isEmpty ? Self.text($0.time) : "\(Self.text($0.time)) (\($0.label))" }
+        let names = checkpoints.map { CheckpointReport($0).title }
         throw Failure(
-            .input, "there is no checkpoint \"\(text)\"",
+            .input, "there is no checkpoint \"\(text.printable)\"",
             advice: names.isEmpty ? "none was ever made" : "there are \(names.joined(separator: ", "))", at: text)
     }
 
@@ -48,21 +48,24 @@ public enum CheckpointName {
     /// - Throws: `.usage` for a label that is empty or too long, or would be taken for something else; `.input` for one
     ///   that is taken.
     public static func check(_ label: String, among checkpoints: [Checkpoint]) throws(Failure) {
-        // What cannot be seen would let two labels look the same; bytes that are no UTF-8 have become U+FFFD.
-        let isPlain = label.unicodeScalars.allSatisfy {
-            !$0.properties.isWhitespace && $0.properties.generalCategory != .control
-                && $0.properties.generalCategory != .format && $0 != "\u{FFFD}"
-        }
+        // What cannot be seen would let two labels look the same.
+        let isPlain = label.isPrintable && !label.unicodeScalars.contains(where: \.properties.isWhitespace)
         let isFree = !label.isEmpty && label != newest && time(label) == nil
         guard label.utf8.count <= Checkpoint.maximumLabelBytes, isPlain, isFree else {
             throw Failure(
-                .usage, "\"\(label)\" cannot label a checkpoint",
+                .usage, "\"\(label.printable)\" cannot label a checkpoint",
                 advice: "use at most \(Checkpoint.maximumLabelBytes) bytes of UTF-8 without spaces and invisible"
                     + " characters, and neither a number nor \(newest)",
                 at: "--label")
         }
         guard !checkpoints.contains(where: { $0.label == label }) else {
-            throw Failure(.input, "there is a checkpoint \"\(label)\" already", advice: "use another label", at: label)
+            throw taken(label)
         }
+    }
+
+    /// What is said of a label that another state has.
+    static func taken(_ label: String) -> Failure {
+        Failure(
+            .input, "there is a checkpoint \"\(label.printable)\" already", advice: "use another label", at: label)
     }
 }

@@ -13,5 +13,5 @@ extension CheckpointReport {
     public var name: String { CheckpointName.text(GlobalTime(epoch: epoch, counter: counter)) }
 
     /// As messages name it: `1:29 (before)`.
-    public var title: String { label.isEmpty ? name : "\(name) (\(label))" }
+    public var title: String { label.isEmpty ? name : "\(name) (\(label.printable))" }
 }

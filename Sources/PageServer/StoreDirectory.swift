@@ -250,7 +250,12 @@ extension Failure {
         case .damaged:
             self.init(.fault, message, advice: Self.anotherStore, at: path)
         case .disk: self.init(.fault, message, advice: "look at the disk's own reports", at: path)
-        case .readOnly, .tooLarge: self.init(.fault, message, at: path)
+        case .readOnly: self.init(.fault, message, at: path)
+        case .tooLarge:
+            self.init(
+                .unavailable, "\(path): it has so many segments that their list takes half a segment, and no more fits",
+                advice: "forget old checkpoints with plurix forget, or begin a new store with plurix up --new",
+                at: path)
         }
     }
 }

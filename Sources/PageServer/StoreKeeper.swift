@@ -33,6 +33,8 @@ final class StoreKeeper: @unchecked Sendable {
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
     private var periodicMark: Int?
+    /// Who waits for the outcome of a mark.
+    private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
     /// What the queue has to do, or is doing.
     private let uses = Atomic<Int>(0)
     /// How long the last short round took, nanoseconds; the most there is when it failed.
@@ -187,11 +189,32 @@ final class StoreKeeper: @unchecked Sendable {
         case nil: nil
         case .kept(let kept): .success(kept)
         case .taken(let other): .failure(Failure(
-            .input, "the state at \(CheckpointName.text(other.time)) is the checkpoint \"\(other.label)\" already",
+            .input, "this state is the checkpoint \(CheckpointReport(other).title) already",
             advice: "use that, or take another when something has changed"))
+        case .elsewhere(let other): .failure(CheckpointName.taken(other.label))
         case .full(let most): .failure(Failure(
             .input, "\(most) checkpoints have labels, and the store can list no more",
             advice: "forget some of them: plurix forget", at: path))
+        }
+    }
+
+    /// Waits until something has become of a mark, or for so long.
+    func settled(_ mark: Int, within limit: DispatchTimeInterval) async {
+        await withCheckedContinuation { continuation in
+            later { [self] in
+                waiters[mark] = continuation
+                wakeWaiters()
+                queue.asyncAfter(deadline: .now() + limit) { [self] in
+                    // A later wait for the same mark has a limit of its own, and to be woken early does no harm.
+                    waiters.removeValue(forKey: mark)?.resume()
+                }
+            }
+        }
+    }
+
+    private func wakeWaiters() {
+        for mark in waiters.keys where keeper.outcome(of: mark) != nil {
+            waiters.removeValue(forKey: mark)?.resume()
         }
     }
 
@@ -225,7 +248,13 @@ final class StoreKeeper: @unchecked Sendable {
         at name: String?, into target: String, cluster: UInt64
     ) throws(Failure) -> GlobalTime {
         try use { () -> Result<GlobalTime, Failure> in
+            // The disk may have failed in the middle of it.
+            defer {
+                keeper.followUp()
+                follow()
+            }
             do throws(Failure) {
+                if let trouble { throw trouble }
                 return .success(try StoreRevival.fork(&keeper.state, at: name, into: target, cluster: cluster))
             } catch {
                 return .failure(error)
@@ -256,6 +285,7 @@ final class StoreKeeper: @unchecked Sendable {
     ///
     /// - Parameter isAwaited: The arbiter sees by itself that all is durable.
     private func follow(isAwaited: Bool = false) {
+        wakeWaiters()
         for one in keeper.takeReports() {
             switch one {
             case .durable(let time): if !isAwaited { report?(.durable(time)) }

@@ -76,9 +76,9 @@ struct Checkpoints: AsyncParsableCommand {
     }
 
     private func found() async throws -> [CheckpointReport] {
-        guard let from else { return try await common.cluster().servingArbiter().send(ArbiterCheckpoints()) }
+        guard let from else { return try await common.cluster().storeArbiter().send(ArbiterCheckpoints()) }
         guard let user = StoreUser.livingCluster(of: from) else { return try StoreExamination.checkpoints(of: from) }
-        return try await ClusterHandle(user).servingArbiter().send(ArbiterCheckpoints())
+        return try await ClusterHandle(user).storeArbiter().send(ArbiterCheckpoints())
     }
 
     static func table(_ checkpoints: [CheckpointReport]) -> Table {
@@ -86,7 +86,9 @@ struct Checkpoints: AsyncParsableCommand {
             Table.Column(heading: "TIME"), Table.Column(heading: "TAKEN", rank: 1), Table.Column(heading: "LABEL"),
             Table.Column(heading: "KEPT"),
         ])
-        table.rows = checkpoints.map { [$0.name, $0.taken, $0.label, $0.isKept ? "yes" : CheckpointName.newest] }
+        table.rows = checkpoints.map { one in
+            [one.name, one.taken, one.label.printable, one.isKept ? "yes" : CheckpointName.newest]
+        }
         return table
     }
 }
@@ -121,9 +123,9 @@ struct Forget: AsyncParsableCommand {
     }
 
     private func forgotten() async throws -> [CheckpointReport] {
-        guard let from else { return try await common.cluster().servingArbiter().send(ArbiterForget(names)) }
+        guard let from else { return try await common.cluster().storeArbiter().send(ArbiterForget(names)) }
         guard let user = StoreUser.livingCluster(of: from) else { return try StoreRevival.forget(names, in: from) }
-        return try await ClusterHandle(user).servingArbiter().send(ArbiterForget(names))
+        return try await ClusterHandle(user).storeArbiter().send(ArbiterForget(names))
     }
 }
 

@@ -140,6 +140,21 @@ struct RunDirectoryTests {
         #expect("".quoted == "''" && "$HOME".quoted == "'$HOME'" && "~/a".quoted == "'~/a'")
     }
 
+    @Test func whatCannotBeSeenIsEscaped() {
+        for text in ["", "a b", "größer", "前", "\u{1F600}", "e\u{301}"] {
+            #expect(text.isPrintable && text.printable == text)
+        }
+        let hidden = [
+            "\u{3164}": "3164", "a\u{200B}": "200B", "\u{1B}[31m": "1B", "\u{7F}": "7F", "\u{301}a": "301",
+            "a\u{2800}": "2800", "a\u{A0}b": "A0", "\u{E000}": "E000", "\u{FFA0}": "FFA0", "\u{2028}": "2028",
+            "\u{202E}x": "202E", "\u{FE0F}": "FE0F", "\u{FFFD}": "FFFD",
+        ]
+        for (text, number) in hidden {
+            #expect(!text.isPrintable && text.printable.contains("\\u{\(number)}") && text.printable.isPrintable)
+        }
+        #expect("a\u{200B}b\n".printable == "a\\u{200B}b\\u{A}")
+    }
+
     @Test func aFileIsReplacedOrNot() throws {
         let path = "/tmp/plurix-file-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         defer { unlink(path) }

@@ -97,7 +97,7 @@ import Wire
             return switch keeper.outcome(of: mark) {
             case .kept: "kept"
             case .full(let count): "full of \(count)"
-            case .taken, nil: "neither"
+            case .taken, .elsewhere, nil: "neither"
             }
         }
         for round in 1...most { #expect(outcome(round, &keeper) == "kept") }
@@ -108,6 +108,82 @@ import Wire
         let again = try DurableState(Store.open(DiskAccess(host: host)))
         let labels = again.store.checkpoints.map(\.label)
         #expect(labels == (3...most).map { "r\($0)" } + ["r\(most + 2)"])
+    }
+
+    /// Wishes that were there before a label, or the last one that the store can list, was given away.
+    @Test func labelsAreGivenOnce() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var keeper = try keeper(on: host)
+        let most = Self.geometry.mostCheckpoints
+        func end(_ round: Int, _ keeper: inout Keeper<DiskAccess>) {
+            let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
+            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.end(at: Self.time(round), now: UInt64(round))
+        }
+        for round in 1..<most {
+            _ = keeper.mark("r\(round)", notBefore: Self.time(round), now: 0)
+            end(round, &keeper)
+        }
+        let marks = [("last", most), ("last", most + 1), ("more", most + 1), ("", most + 2)].map { label, round in
+            keeper.mark(label, notBefore: Self.time(round), now: 0)
+        }
+        for round in most...most + 2 { end(round, &keeper) }
+        guard case .kept(let last) = keeper.outcome(of: marks[0]), last.checkpoint.label == "last",
+            case .elsewhere(let other) = keeper.outcome(of: marks[1]), other == last.checkpoint,
+            case .full(most) = keeper.outcome(of: marks[2]),
+            case .kept(let plain) = keeper.outcome(of: marks[3]), plain.checkpoint.label.isEmpty
+        else { Issue.record("other outcomes"); return }
+        let found = keeper.state.store.checkpoints.dropFirst(most - 1).map { "\($0.label) \($0.isKept)" }
+        // What nothing came of was not kept.
+        #expect(found == ["last true", " true"] && plain.checkpoint.time == Self.time(most + 2))
+    }
+
+    /// A fork that fails stops the store of its parent, which goes on all the same.
+    @Test func aForkThatFailsIsNoticed() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var keeper = try keeper(on: host)
+        let bytes = [UInt8](repeating: 1, count: Self.geometry.pageBytes)
+        keeper.put(.init(number: 0, version: Self.time(1), bytes: bytes))
+        keeper.end(at: Self.time(1), now: 0)
+        keeper.put(.init(number: 1, version: Self.time(2), bytes: bytes))
+        host.contents.await(.writeError, after: 0)
+        let target = DiskAccess(host: HostDisk(tearsLastWrite: false, random: Generator(2)))
+        do throws(StoreError) {
+            _ = try keeper.state.fork(at: Self.time(1), into: target, cluster: 8, identity: 2)
+            Issue.record("the fork did not fail")
+        } catch {}
+        let wasKnown = keeper.isFailing
+        keeper.followUp()
+        #expect(!wasKnown && keeper.isFailing)
+        host.contents.fault = nil
+        let isFailing = keeper.retry()
+        keeper.end(at: Self.time(2), now: 0)
+        #expect(!isFailing && keeper.isDurable && keeper.state.time == Self.time(2))
+        let again = try DurableState(Store.open(DiskAccess(host: host)))
+        let found = again.time
+        #expect(found == Self.time(2))
+    }
+
+    /// Facts for which no room is left in a segment are refused, and nothing else fails over that.
+    @Test func factsThatDoNotFitStopNothing() throws {
+        let host = HostDisk(tearsLastWrite: false, random: Generator(1))
+        var store = try Store.create(
+            on: DiskAccess(host: host), cluster: 7, identity: 1, key: SipHash.Key(low: 1, high: 2), Self.geometry)
+        try store.set([(99, [UInt8](repeating: 1, count: Self.geometry.segmentBytes / 2 - 1700))])
+        var keeper = try Keeper(DurableState(store), settleInterval: 2048)
+        var refusal: StoreError?
+        for round in 1...60 {
+            let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
+            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.end(at: Self.time(round), now: 0)
+            do throws(StoreError) {
+                try keeper.note { $0.apply(.opened(EpochRecord(epoch: $0.chain[0].epoch + 1, opened: .zero))) }
+            } catch {
+                refusal = error
+            }
+            #expect(!keeper.isFailing && keeper.isDurable)
+        }
+        #expect(refusal == .tooLarge && keeper.state.time == Self.time(60))
     }
 
     /// Lives that end in the middle of their first round leave the next one no more to read than the one before.

@@ -173,16 +173,17 @@ import Wire
         #expect(try StoreExamination.cluster(of: place.path + "/s") == 7)
     }
 
-    /// Labels that look like others: what was no UTF-8, bidirectional controls, zero widths, a soft hyphen, a tag.
+    /// Labels that look like others, or like nothing: what was no UTF-8, bidirectional controls, zero widths, a soft
+    /// hyphen, a tag, fillers, an empty pattern of Braille, a mark on nothing.
     private static let invisible = [
         "a\u{FFFD}", "a\u{202E}b", "a\u{2066}b", "a\u{2069}", "a\u{200B}", "a\u{200D}b", "\u{FEFF}a", "a\u{AD}b",
-        "a\u{E0041}",
+        "a\u{E0041}", "\u{3164}", "\u{FFA0}", "a\u{2800}", "\u{301}a",
     ]
 
     @Test func labelsThatMeanSomethingElseAreRefused() throws {
         for label in ["", "newest", "5", "1:5", "a b", "a\u{7}", String(repeating: "x", count: 1000)] + Self.invisible {
             let problem = #expect(throws: Failure.self) { try CheckpointName.check(label, among: []) }
-            #expect(problem?.kind == .usage && problem?.advice != nil)
+            #expect(problem?.kind == .usage && problem?.advice != nil && problem?.message.isPrintable == true)
         }
         for label in ["newer", "größer", "前", "\u{1F600}"] { try CheckpointName.check(label, among: []) }
     }
