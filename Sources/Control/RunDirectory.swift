@@ -112,6 +112,8 @@ extension RunDirectory {
     public var stateFile: String { path + "/cluster.json" }
     /// The nodes that the supervisor started.
     public var nodesFile: String { path + "/nodes.json" }
+    /// When the program that runs began, for an arbiter that goes on with it.
+    public var jobFile: String { path + "/job.json" }
     public var supervisorSocket: String { path + "/supervisor.sock" }
     public var segmentSocket: String { path + "/segment.sock" }
     public var arbiterSocket: String { path + "/arbiter.sock" }

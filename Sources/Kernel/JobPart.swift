@@ -41,6 +41,10 @@ public struct JobPart<Source: PageSource> {
     public var commits: UInt64 { source[places.commits] }
     public var aborts: UInt64 { source[places.aborts] }
     public var pagesFetched: UInt64 { source[places.pagesFetched] }
+    /// What the node had done when its part began.
+    public var startCommits: UInt64 { source[places.startCommits] }
+    public var startAborts: UInt64 { source[places.startAborts] }
+    public var startPagesFetched: UInt64 { source[places.startPagesFetched] }
     /// First page of what the program printed, to be read as `StreamBlock`s; 0 if nothing.
     public var printFirstPage: UInt32 { source[StreamRecord(places.printStream).firstPage] }
     public var printByteCount: UInt64 { source[StreamRecord(places.printStream).byteCount] }

@@ -115,6 +115,9 @@ public protocol ProgramSet {
 }
 
 extension ProgramSet {
+    /// All of them, in order.
+    public static var all: [ProgramEntry] { (0..<count).map { program(at: $0) } }
+
     /// The program whose name is these bytes of the memory.
     static func find(_ name: SharedBytes, in memory: SharedMemory) -> ProgramEntry? {
         for index in 0..<count where program(at: index).name.equals(name, in: memory) {

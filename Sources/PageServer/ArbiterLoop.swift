@@ -254,6 +254,8 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     private func bury(_ node: Int) {
         guard (1...Limits.maximumNodes).contains(node) else { return }
+        let member = arbiter.member(Station(UInt8(node)))
+        if member.state == .member { jobs.died(node, member.counters) }
         arbiter.died(Station(UInt8(node)), now: Clock.now(), &world)
     }
 

@@ -23,7 +23,7 @@ struct Job {
     private var placedPieces = 0
     private var isCancelled = false
     /// When the nodes were told to start.
-    private var startedAt: UInt64?
+    private(set) var startedAt: UInt64?
     private var endedAt: UInt64?
     private var reader: JobReader
     private var failure: Failure?
@@ -44,14 +44,16 @@ struct Job {
     }
 
     /// A job that an earlier run of the arbiter started, found in the saved state.
-    init(adopting record: JobRecord<SharedImage>, in directory: RunDirectory, now: UInt64) {
+    ///
+    /// - Parameter startedAt: when its nodes were told to start.
+    init(adopting record: JobRecord<SharedImage>, in directory: RunDirectory, startedAt: UInt64) {
         number = Int(record.number)
         program = String(decoding: record.nameBytes, as: UTF8.self)
         self.directory = directory
         participants = record.participants
         arguments = []
         input = JobInput(bytes: [], maximumFrameBytes: Limits.maximumFrameBytes)
-        startedAt = now
+        self.startedAt = startedAt
         stage = .running
         reader = JobReader(number: number, participants: participants)
     }
@@ -118,6 +120,13 @@ struct Job {
         }
     }
 
+    /// A node has died.
+    ///
+    /// - Parameter counters: what it had done, as it said last.
+    mutating func died(_ node: Int, _ counters: Counters) {
+        if !hasEnded { reader.died(node, counters) }
+    }
+
     /// Tells the job's nodes which participants are dead.
     ///
     /// - Parameter dead: nodes whose machines are gone, as a mask.
@@ -176,11 +185,14 @@ struct Job {
     private var lossOfNodes: Failure? {
         guard reader.lost != 0 else { return nil }
         let lost = Self.nodes(reader.lost)
-        let hints = lost.map { directory.hint("autopsy n\($0)") }.joined(separator: ", ")
+        func hints(_ command: String) -> String {
+            lost.map { directory.hint("\(command) n\($0)") }.joined(separator: ", ")
+        }
         return Failure(
             .unavailable,
             "\(Self.names(lost)) died while \(program) ran, and the other nodes came to a result without it",
-            advice: "see \(hints), start it again with \(directory.hint("add n\(lost[0])")), and run \(program) again",
+            advice: "see \(hints("autopsy")), start what is missing again with \(hints("add")), and run \(program)"
+                + " again",
             at: Self.names(lost))
     }
 

@@ -102,7 +102,7 @@ struct JobRequest: Sendable {
     /// - Throws: `.input` for an unknown program or an unusable file; `.usage` for arguments that the program does not
     ///   take and for nodes that cannot exist.
     init(_ request: ArbiterStart, sharedPages: UInt32, maximumFrameBytes: Int) throws(Failure) {
-        let entries = (0..<ProgramTable.count).map { ProgramTable.program(at: $0) }
+        let entries = ProgramTable.all
         guard let entry = entries.first(where: { $0.name.description == request.program }) else {
             let names = entries.map(\.name.description).joined(separator: ", ")
             throw Failure(.input, "there is no program \"\(request.program)\"", advice: "there are \(names)")

@@ -23,6 +23,8 @@ struct JobReader {
     /// One for each participant.
     private var printed: [OutputReader]
     private let nodes: [UInt32]
+    /// What nodes had done when they died, as they said last, by their number: they write nothing down any more.
+    private var lastWords: [Int: Counters] = [:]
 
     init(number: Int, participants: UInt64) {
         self.number = number
@@ -32,6 +34,13 @@ struct JobReader {
             ArbiterJob.Part(node: Int($0), state: .starting, commits: 0, aborts: 0, pagesFetched: 0)
         }
         printed = nodes.map { _ in OutputReader() }
+    }
+
+    /// A node has died.
+    ///
+    /// - Parameter counters: what it said last.
+    mutating func died(_ node: Int, _ counters: Counters) {
+        if participants & SystemLayout.mask(of: UInt32(node)) != 0 { lastWords[node] = counters }
     }
 
     /// Looks at a newer saved state.
@@ -54,9 +63,7 @@ struct JobReader {
     private mutating func readPart(_ place: Int, _ node: UInt32, _ image: SharedImage) {
         let part = JobPart(of: node, in: image)
         guard part.jobNumber == UInt64(number) else { return }
-        parts[place].commits = part.commits
-        parts[place].aborts = part.aborts
-        parts[place].pagesFetched = part.pagesFetched
+        count(place, part)
         parts[place].state =
             switch part.state {
             case .idle, nil: .starting
@@ -78,6 +85,19 @@ struct JobReader {
         } else if parts[place].state == .failed {
             parts[place].failure = "the node died"
         }
+    }
+
+    /// What the node did for the job: it writes that down when its part ends.
+    private mutating func count(_ place: Int, _ part: JobPart<SharedImage>) {
+        parts[place].commits = part.commits
+        parts[place].aborts = part.aborts
+        parts[place].pagesFetched = part.pagesFetched
+        guard part.state == .running, let said = lastWords[parts[place].node] else { return }
+        // What it said before its part began says nothing.
+        func since(_ start: UInt64, _ now: UInt64) -> UInt64 { now - min(start, now) }
+        parts[place].commits = since(part.startCommits, said.commits)
+        parts[place].aborts = since(part.startAborts, said.aborts)
+        parts[place].pagesFetched = since(part.startPagesFetched, said.pagesFetched)
     }
 
     /// Why a part failed, in words.

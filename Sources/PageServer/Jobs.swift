@@ -13,6 +13,8 @@ struct Jobs {
     private let began: UInt64
     /// When somebody last asked for a job, or the running one began.
     private var askedAt: UInt64
+    /// The begin that was written down last.
+    private var noted: JobBegin?
     /// What a person should know, until somebody takes it.
     private var notices: [String] = []
     /// No job begins: the cluster goes back to an earlier state.
@@ -108,11 +110,19 @@ struct Jobs {
             jobs.allSatisfy(\.hasEnded)
         else { return }
         askedAt = now
-        let job = Job(adopting: record, in: directory, now: now)
+        let begin = JobBegin.load(directory).flatMap { $0.job == Int(record.number) && $0.time <= now ? $0.time : nil }
+        let job = Job(adopting: record, in: directory, startedAt: begin ?? now)
         jobs.append(job)
         if phase.isActive {
             notices.append("\(job.program), which was at work in the state that is saved, goes on from there")
         }
+    }
+
+    /// A node has died.
+    ///
+    /// - Parameter counters: what it had done, as it said last.
+    mutating func died(_ node: Int, _ counters: Counters) {
+        for place in jobs.indices { jobs[place].died(node, counters) }
     }
 
     /// Hands ended orders to their jobs, stops what nobody waits for, and tells jobs which nodes are dead.
@@ -121,6 +131,7 @@ struct Jobs {
             guard let number = purpose.job, let place = jobs.firstIndex(where: { $0.number == number })
             else { continue }
             jobs[place].finished(purpose, outcome, now: now, &orders)
+            if let time = jobs[place].startedAt { note(JobBegin(job: number, time: time)) }
         }
         if now - askedAt > Self.abandonment {
             for place in jobs.indices where jobs[place].cancel(now: now, &orders) {
@@ -130,6 +141,13 @@ struct Jobs {
         }
         guard dead != 0 else { return }
         for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }
+    }
+
+    /// Written down once for each job.
+    private mutating func note(_ begin: JobBegin) {
+        guard begin != noted else { return }
+        noted = begin
+        begin.save(in: directory)
     }
 
     /// The same nodes, those of the running job first.

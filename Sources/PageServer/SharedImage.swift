@@ -94,8 +94,7 @@ public struct SharedImage: PageSource, Sendable {
         guard job.phase?.isActive == true, job.programFormat != 0 else { return }
         let name = String(decoding: job.nameBytes, as: UTF8.self)
         // A program that there is no more ends by itself, with a word.
-        let known = (0..<ProgramTable.count).map { ProgramTable.program(at: $0) }
-            .first { $0.name.description == name }?.format
+        let known = ProgramTable.all.first { $0.name.description == name }?.format
         guard let known, job.programFormat != known else { return }
         throw misfit(
             "the program \(name) was at work, whose memory has format \(job.programFormat)", "\(known)", store)

@@ -68,7 +68,7 @@ struct PageServerCommand: AsyncParsableCommand {
             guard try StoreFolder.content(of: directory) == .store else {
                 throw Failure(
                     .unavailable, "the store \(directory) is gone",
-                    advice: "put it back, or end the cluster with \(run.hint("down"))", at: directory)
+                    advice: "put it back", at: directory)
             }
             try await ArbiterProcess(ArbiterSettings(description), in: run, logger: logger).run()
         }

@@ -161,7 +161,7 @@ struct Run: AsyncParsableCommand {
 
 /// The programs of the image, as the help shows them.
 enum ProgramList {
-    static var entries: [ProgramEntry] { (0..<ProgramTable.count).map { ProgramTable.program(at: $0) } }
+    static var entries: [ProgramEntry] { ProgramTable.all }
 
     static var text: String {
         entries.map { "  \($0.name.text) \($0.usage.text)\n      \($0.summary.text)" }.joined(separator: "\n")

@@ -362,6 +362,10 @@ extension LiveTests {
                 let taken = try await cluster.plurix(["checkpoint"])
                 #expect(taken.status == 69)
                 #expect(taken.complaint.contains("is gone"))
+                // What is advised helps: a plain down is what was tried.
+                let down = try await cluster.plurix(["down"])
+                #expect(down.status == 69 && down.complaint.contains("put it back"))
+                #expect(down.complaint.ranges(of: "plurix down").count == 1 && down.complaint.contains("down --force"))
                 #expect(!FileManager.default.fileExists(atPath: cluster.store))
                 try FileManager.default.moveItem(atPath: place, toPath: cluster.store)
                 _ = try await cluster.wait { $0.trouble == nil && $0.processes.arbiter != nil }

@@ -1,4 +1,5 @@
 import Control
+import Foundation
 import Testing
 import Wire
 
@@ -29,6 +30,18 @@ import Wire
         jobs.isClosed = false
         _ = try jobs.start(request, now: 0, &orders)
         #expect(jobs.running(now: 0)?.nodes == [1, 2])
+    }
+
+    @Test func aBeginIsFoundByTheNextArbiter() throws {
+        let base = "/tmp/plurix-begin-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        let directory = try RunDirectory(name: "c", base: base)
+        try directory.create()
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        #expect(JobBegin.load(directory) == nil)
+        for begin in [JobBegin(job: 3, time: 5), JobBegin(job: 4, time: .max)] {
+            begin.save(in: directory)
+            #expect(JobBegin.load(directory) == begin)
+        }
     }
 
     @Test mutating func whatNobodyAsksForIsStoppedAndTold() throws {

@@ -296,7 +296,7 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
 
 @Suite struct ProgramTableTests {
     @Test func namesAreUnique() {
-        let names = (0..<ProgramTable.count).map { "\(ProgramTable.program(at: $0).name)" }
+        let names = ProgramTable.all.map { "\($0.name)" }
         #expect(Set(names).count == names.count)
         #expect(
             Set(names).isSuperset(of: ["wordcount", "counter", "bank", "register", "matmul", "transfer"]))
