@@ -8,7 +8,7 @@
 /// The card says in a descriptor that it is done with it, and has no other say: position and buffers are the driver's
 /// own account.
 struct RTL8139TransmitRing<Memory: DMARegion> {
-    /// Positions of the ring.
+    /// Positions of the ring, a power of two.
     static var count: Int { 16 }
     /// Frames of more than `smallBytes` that can be on their way at once.
     static var largeCount: Int { 4 }
@@ -25,10 +25,10 @@ struct RTL8139TransmitRing<Memory: DMARegion> {
     static var alignment: Int { 256 }
 
     let memory: Memory
-    /// The position whose turn it is.
-    private(set) var next = 0
-    /// The position that each large buffer was lent to last, nil when that position has had another frame since.
-    private var borrowers: InlineArray<4, Int?> = .init(repeating: nil)
+    /// Frames handed over since the start: it says whose turn it is.
+    private var frames = 0
+    /// For each large buffer the number of the frame that it was lent to last; before all frames at first.
+    private var borrowers: InlineArray<4, Int> = .init(repeating: -count)
 
     init(memory: Memory) {
         precondition(memory.byteCount >= Self.memoryBytes, "the transmit ring needs room for all its buffers")
@@ -36,33 +36,40 @@ struct RTL8139TransmitRing<Memory: DMARegion> {
         restart()
     }
 
+    /// The position whose turn it is.
+    private var next: Int { frames & (Self.count - 1) }
+
     /// Takes everything back from a card whose transmitter is off, and starts over at position 0.
     mutating func restart() {
         for position in 0..<Self.count { describe(position, address: 0, flags: 0) }
-        next = 0
+        frames = 0
+        borrowers = .init(repeating: -Self.count)
     }
 
     /// The offset of a buffer for a frame of `byteCount` bytes, which is the next position's from then on; nil when the
     /// card still has that position, or every large buffer and none else is large enough.
     mutating func takeBuffer(_ byteCount: Int) -> Int? {
         guard !isWithCard(next) else { return nil }
-        for large in 0..<Self.largeCount where borrowers[large] == next { borrowers[large] = nil }
         guard byteCount > Self.smallBytes else { return Self.descriptorsBytes + next * Self.smallBytes }
-        for large in 0..<Self.largeCount {
-            if let borrower = borrowers[large], isWithCard(borrower) { continue }
-            borrowers[large] = next
+        for large in 0..<Self.largeCount where !isLent(large) {
+            borrowers[large] = frames
             return Self.descriptorsBytes + Self.smallBuffersBytes + large * Self.largeBytes
         }
         return nil
     }
 
+    /// Whether the card still has the frame in a large buffer: not when the frame's position has had another since.
+    private func isLent(_ large: Int) -> Bool {
+        frames - borrowers[large] < Self.count && isWithCard(borrowers[large] & (Self.count - 1))
+    }
+
     /// Hands the next position to the card, with the `byteCount` bytes that were written at `offset`.
     mutating func handOver(_ offset: Int, _ byteCount: Int) {
-        let isLast = next == Self.count - 1
+        let position = next
         var flags = RTL8139Descriptor.isWithCard | RTL8139Descriptor.wholeFrame | UInt32(byteCount)
-        if isLast { flags |= RTL8139Descriptor.isLast }
-        describe(next, address: memory.physicalAddress + UInt64(offset), flags: flags)
-        next = isLast ? 0 : next + 1
+        if position == Self.count - 1 { flags |= RTL8139Descriptor.isLast }
+        describe(position, address: memory.physicalAddress + UInt64(offset), flags: flags)
+        frames += 1
     }
 
     private func isWithCard(_ position: Int) -> Bool {
