@@ -98,6 +98,20 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
         try store.read(page, at: time, into: &bytes)
     }
 
+    /// Whether all pages of a state can be read back as they were written.
+    public mutating func isWhole(at time: GlobalTime) throws(StoreError) -> Bool {
+        var bytes = [UInt8](repeating: 0, count: store.geometry.pageBytes)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        for page in 0..<UInt32(store.geometry.pageCount) {
+            do throws(StoreError) { _ = try store.read(page, at: time, into: &raw) } catch {
+                guard case .damaged = error else { throw error }
+                return false
+            }
+        }
+        return true
+    }
+
     /// Reads everything that is on the disk, and checks it.
     public mutating func verify() throws(StoreError) -> Inventory { try store.verify() }
 

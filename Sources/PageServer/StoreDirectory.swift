@@ -248,7 +248,10 @@ extension Failure {
         case .disk(.full, _):
             self.init(.unavailable, "\(path): \(Self.noSpace)", advice: "make room on that disk", at: path)
         case .damaged:
-            self.init(.fault, message, advice: Self.anotherStore, at: path)
+            self.init(
+                .fault, message,
+                advice: "restore the directory from an export, save what is left with plurix store salvage"
+                    + " \(path.quoted) NEW, or begin a new one", at: path)
         case .disk: self.init(.fault, message, advice: "look at the disk's own reports", at: path)
         case .readOnly: self.init(.fault, message, at: path)
         case .tooLarge:

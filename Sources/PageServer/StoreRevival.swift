@@ -70,6 +70,37 @@ public enum StoreRevival {
         return try fork(&state, at: name, into: target, cluster: cluster ?? state.store.cluster)
     }
 
+    /// Makes a store out of what a damaged one still holds, which is not touched: the newest state all of which can be
+    /// read, or the named one. It gets a cluster of its own: what is lost may have been known to the old one's nodes.
+    ///
+    /// - Throws: as `fork`; `.fault` when nothing whole is found.
+    public static func salvage(
+        from path: String, at name: String?, into target: String
+    ) throws(Failure) -> CheckpointReport {
+        let disk = try StoreDirectory(path, for: .reading)
+        var state: DurableState<StoreDirectory>
+        do throws(StoreError) { state = try DurableState(Store.salvage(disk)) } catch {
+            throw Failure(error, store: path)
+        }
+        var candidates = Array(state.store.checkpoints.reversed())
+        if let name { candidates = [try CheckpointName.resolve(name, among: candidates.reversed())] }
+        for one in candidates {
+            do throws(StoreError) { guard try state.isWhole(at: one.time) else { continue } } catch {
+                throw Failure(error, store: path)
+            }
+            _ = try fork(
+                &state, at: CheckpointName.text(one.time), into: target, cluster: UInt64.random(in: 1 ... .max))
+            return CheckpointReport(one)
+        }
+        guard let name else {
+            throw Failure(
+                .fault, "\(path): no state that is whole can be read back",
+                advice: "restore the directory from an export, or begin a new one", at: path)
+        }
+        throw Failure(
+            .fault, "\(path): not all of \(name.printable) can be read back", advice: "try an older one", at: path)
+    }
+
     static func fork(
         _ state: inout DurableState<StoreDirectory>, at name: String?, into target: String, cluster: UInt64
     ) throws(Failure) -> GlobalTime {

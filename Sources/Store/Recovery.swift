@@ -52,7 +52,8 @@ struct Recovery: Sendable {
         var next: SegmentReader?
         if superblock.floor.segment > 0 {
             let floor = try SegmentReader(superblock.floor.segment, superblock.key, &disk)
-            guard let floor, floor.header.identity == superblock.identity
+            // Without its summary nothing is known of the log before it.
+            guard let floor, floor.header.identity == superblock.identity, try floor.record(at: floor.start) != nil
             else { throw .damaged(.segment(superblock.floor.segment), offset: 0) }
             result.position.sequence = floor.header.predecessor.sequence
             next = floor

@@ -3,7 +3,7 @@ import Wire
 extension Store where Medium: ~Copyable {
     /// Makes another store out of the state at the time of a checkpoint, for a cluster of its own. The segments are
     /// shared, and neither store ever writes to them again: it costs as many names as there are segments. The fork
-    /// begins with other registers; its checkpoints are those up to that one.
+    /// begins with other registers; its checkpoints are those up to that one. Also of a store opened to be read.
     ///
     /// - Parameters:
     ///   - time: Of a checkpoint; the newest when none is named.
@@ -16,9 +16,12 @@ extension Store where Medium: ~Copyable {
     ) throws(StoreError) -> Store {
         guard let time = time ?? state.newest?.time, state.place(of: time) != nil else { throw .noCheckpoint }
         precondition(identity != superblock.identity, "a fork is another store")
-        try attempt { store throws(StoreError) in
-            if store.state.head != 0 { try store.closeHead() }
-            try store.settle()
+        // A store that was opened to be read has no head, and nothing to settle.
+        if stopped != .readOnly {
+            try attempt { store throws(StoreError) in
+                if store.state.head != 0 { try store.closeHead() }
+                try store.settle()
+            }
         }
         var other = superblock
         other.cluster = cluster
@@ -31,6 +34,8 @@ extension Store where Medium: ~Copyable {
         fork.log.position = log.position
         fork.log.nextNumber = log.nextNumber
         fork.log.flushedSequence = log.position.sequence
+        // What its writer may have left unflushed.
+        fork.log.dirty = log.dirty
         try fork.beginSegment()
         try fork.append(.rewind, time: time, WordWriter())
         if !registers.isEmpty { try fork.set(registers) }

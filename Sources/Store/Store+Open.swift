@@ -40,6 +40,16 @@ extension Store where Medium: ~Copyable {
     public static func examine(
         _ disk: consuming Medium, cluster: UInt64? = nil, isLossAccepted: Bool = false
     ) throws(StoreError) -> Store {
+        var store = try unread(disk, cluster: cluster)
+        var recovery = Recovery(store.superblock, isLossAccepted: isLossAccepted)
+        let findings = store.findings
+        store.adopt(try recovery.run(&store.disk))
+        store.findings += findings
+        return store
+    }
+
+    /// A store of which nothing but the superblocks was read.
+    private static func unread(_ disk: consuming Medium, cluster: UInt64? = nil) throws(StoreError) -> Store {
         let nobody = Superblock(
             cluster: 0, identity: 0, key: SipHash.Key(low: 0, high: 0), geometry: Geometry(pageCount: 0))
         var store = Store(disk, nobody, LogState(pageCount: 0), LogWriter())
@@ -53,11 +63,49 @@ extension Store where Medium: ~Copyable {
         store.olderFloor = found.olderFloor
         try store.lookForReserve()
         store.stopped = .readOnly
-        var recovery = Recovery(superblock, isLossAccepted: isLossAccepted)
-        store.adopt(try recovery.run(&store.disk))
-        store.findings += found.findings
+        store.findings = found.findings
         return store
     }
+
+    /// Opens what is left of a damaged store, to read it or to make a fork of it: without a change to any file. Where
+    /// the newest segments cannot be read, it is what an earlier one begins with: each says all that the log said up to
+    /// there, and is believed only when every segment that it names is there.
+    ///
+    /// - Throws: `.damaged` when none of them can be believed.
+    public static func salvage(_ disk: consuming Medium) throws(StoreError) -> Store {
+        var store = try unread(disk)
+        let findings = store.findings
+        var first: StoreError?
+        for segment in try store.segmentsToBegin() {
+            var block = store.superblock
+            block.floor.segment = segment
+            var recovery = Recovery(block, isLossAccepted: true)
+            do throws(StoreError) {
+                store.adopt(try recovery.run(&store.disk))
+                store.findings += findings
+                return store
+            } catch {
+                guard case .damaged = error else { throw error }
+                first = first ?? error
+            }
+        }
+        throw first ?? .noStore
+    }
+
+    /// The floor's segment, and those before it, the last first.
+    private mutating func segmentsToBegin() throws(StoreError) -> [UInt64] {
+        let floor = superblock.floor.segment
+        do throws(DiskError) {
+            let older = try disk.files().compactMap { if case .segment(let number) = $0 { number } else { nil } }
+                .filter { $0 < floor }.sorted().reversed()
+            return [floor] + older.prefix(Self.mostBegins)
+        } catch {
+            throw .disk(error, .superblock(0))
+        }
+    }
+
+    /// More of what was saved last is worth nothing: each try reads a segment of each that it names.
+    private static var mostBegins: Int { 64 }
 
     /// After an error in writing: looks at what is on the disk, and goes on from there.
     ///

@@ -27,7 +27,8 @@ struct Fsck: ParsableCommand {
         guard found.sound else {
             throw Failure(
                 .fault, "the store \(path) is damaged",
-                advice: "restore the directory from a copy, or begin a new one", at: path)
+                advice: "restore the directory from an export, or save what is left with plurix store salvage"
+                    + " \(path.quoted) NEW", at: path)
         }
     }
 

@@ -5,7 +5,8 @@ import PageServer
 /// Works on a store that no cluster uses.
 struct StoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "store", abstract: "Move a store as one file.", subcommands: [Export.self, Import.self])
+        commandName: "store", abstract: "Move a store as one file, or save what is left of one.",
+        subcommands: [Export.self, Import.self, Salvage.self])
 
     struct Export: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Write a store into a new file.")
@@ -49,6 +50,41 @@ struct StoreCommand: ParsableCommand {
             } else {
                 Terminal.show("\(path): \(found.checkpoints.count) checkpoints in \(found.bytes) bytes")
             }
+        }
+    }
+
+    struct Salvage: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a new store out of what a damaged one still holds.",
+            discussion: """
+                It begins with the newest state all of which can be read back, or with the checkpoint that is named; \
+                what was saved after that is lost. The damaged store is not changed. To go on with the new one: plurix \
+                up --from NEW. The exit code is 70 when nothing is left.
+                """)
+
+        @OptionGroup var common: CommonOptions
+
+        @Argument(help: ArgumentHelp("The damaged store.", valueName: "dir"), completion: .directory)
+        var path: String
+
+        @Argument(help: ArgumentHelp("The new store, empty or missing.", valueName: "new"), completion: .directory)
+        var target: String
+
+        @Option(help: ArgumentHelp("The checkpoint: a label, or EPOCH:COUNTER.", valueName: "time|label"))
+        var at: String?
+
+        private struct Outcome: Encodable {
+            var checkpoint: CheckpointReport
+            var storeDirectory: String
+        }
+
+        func run() throws {
+            let found = try StoreUser.named(path) { () throws(Failure) in
+                try StoreRevival.salvage(from: path, at: at, into: target)
+            }
+            if common.json { return try Terminal.show(json: Outcome(checkpoint: found, storeDirectory: target)) }
+            Terminal.show("\(target): the memory as it was at \(found.title), taken \(found.taken)")
+            Terminal.show("what was saved after it is lost; go on with it: plurix up --from \(target.quoted)")
         }
     }
 }

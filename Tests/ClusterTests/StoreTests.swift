@@ -373,6 +373,35 @@ extension LiveTests {
             }
         }
 
+        @Test func aDamagedStoreIsSalvaged() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                try await expectCounter(10, cluster)
+                try await cluster.plurix("checkpoint", "--label", "a")
+                let segments = try FileManager.default.contentsOfDirectory(atPath: cluster.store)
+                    .filter { $0.hasPrefix("segment.") }.sorted()
+                let newest = URL(filePath: "\(cluster.store)/\(try #require(segments.last))")
+                let place = try Data(contentsOf: newest).count
+                try await expectCounter(20, cluster)
+                try await cluster.plurix("checkpoint", "--label", "b")
+                try await cluster.plurix("down")
+                var bytes = try Data(contentsOf: newest)
+                bytes[place + 100] ^= 4
+                try bytes.write(to: newest)
+                let refused = try await cluster.plurix(["up", "--nodes", "1", "--from", cluster.store])
+                #expect(refused.status == 70 && refused.complaint.contains("plurix store salvage \(cluster.store) NEW"))
+                let new = cluster.base + "/new"
+                let lost = try await cluster.plurix(["store", "salvage", cluster.store, new, "--at", "b"])
+                #expect(lost.status == 65 && lost.complaint.contains("(a)"))
+                let saved = try await cluster.plurix(["store", "salvage", cluster.store, new])
+                #expect(saved.status == 0 && saved.output.contains("what was saved after it is lost"))
+                #expect(try Data(contentsOf: newest) == bytes)
+                #expect(try await cluster.plurix(["fsck", new]).status == 0)
+                try await cluster.plurix("up", "--nodes", "1", "--from", new)
+                try await expectCounter(20, cluster)
+                #expect(try await cluster.plurix("checkpoints").contains(" a "))
+            }
+        }
+
         @Test func aVolatileStoreOutlivesItsProcessesAndGoesWithTheCluster() async throws {
             try await LiveCluster.withNone { cluster in
                 try await cluster.plurix("up", "--volatile", "--nodes", "1")

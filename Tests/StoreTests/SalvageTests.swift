@@ -1,0 +1,135 @@
+import Testing
+import Wire
+
+@testable import Simulation
+@testable import Store
+
+/// What is left of a damaged store: all of it right, whatever is damaged, and nothing of the damaged one changed.
+@Suite struct SalvageTests {
+    private typealias Memory = [[UInt8]]
+
+    /// Kept, labelled and forgotten checkpoints in many segments; what was at each time.
+    ///
+    /// - Parameter isCleaned: all the time, so that what older segments name is soon deleted.
+    private static func image(isCleaned: Bool) throws -> (disk: SimulatedDisk, was: [GlobalTime: Memory]) {
+        var store = try Sample.store(on: SimulatedDisk())
+        var memory = Memory(repeating: Sample.page(0), count: Sample.tiny.pageCount)
+        var was: [GlobalTime: Memory] = [:]
+        var random = Generator(3)
+        try store.setRetention(Retention(count: 3))
+        for counter in 1...120 as ClosedRange<UInt64> {
+            let time = Sample.time(counter)
+            try store.set([(1, [UInt8(counter)])])
+            for _ in 0..<3 {
+                let page = random.below(memory.count)
+                memory[page] = Sample.page(UInt8(counter))
+                try store.put(UInt32(page), time, memory[page])
+            }
+            was[time] = memory
+            let label = counter % 30 == 0 ? "l\(counter)" : ""
+            try store.commitCheckpoint(
+                Checkpoint(time: time, created: counter, label: label, isKept: counter % 4 == 0 || !label.isEmpty))
+            _ = try store.expire(now: counter)
+            while try isCleaned && store.clean(budget: 512) {}
+            try store.settle()
+        }
+        return (store.disk, was)
+    }
+
+    /// Salvages and makes a fork of the newest state that is whole.
+    ///
+    /// - Returns: Its time; nil when nothing is left.
+    private func salvaged(_ disk: SimulatedDisk, _ was: [GlobalTime: Memory]) throws -> GlobalTime? {
+        var store: Store<SimulatedDisk>
+        do throws(StoreError) { store = try .salvage(disk) } catch {
+            guard case .damaged = error else { throw error }
+            return nil
+        }
+        var newest: GlobalTime?
+        for time in store.checkpoints.map(\.time).reversed() {
+            let expected = try #require(was[time])
+            var isWhole = true
+            for page in expected.indices {
+                do throws(StoreError) {
+                    if try store.content(of: UInt32(page), at: time).bytes != expected[page] {
+                        Issue.record("page \(page) at \(time) is another one")
+                    }
+                } catch {
+                    guard case .damaged = error else { throw error }
+                    isWhole = false
+                }
+            }
+            if isWhole, newest == nil { newest = time }
+        }
+        #expect(store.disk.files().allSatisfy { store.disk[$0] == disk[$0] } && store.disk.files() == disk.files())
+        guard let newest else { return nil }
+        let fork = try store.fork(at: newest, into: SimulatedDisk(), cluster: 8, identity: 5)
+        var again = try Store.open(fork.disk, cluster: 8)
+        for page in 0..<Sample.tiny.pageCount {
+            #expect(try again.content(of: UInt32(page)).bytes == was[newest]?[page])
+        }
+        let time = again.checkpoints.last?.time
+        #expect(time == newest)
+        // And it goes on.
+        try again.put(0, Sample.time(1, epoch: 9), Sample.page(0xAB))
+        try again.commitCheckpoint(Checkpoint(time: Sample.time(1, epoch: 9), created: 0, isKept: true))
+        #expect(try again.content(of: 0).bytes == Sample.page(0xAB))
+        return newest
+    }
+
+    /// Where the summary of a segment ends.
+    private func summaryEnd(_ segment: UInt64, _ disk: SimulatedDisk) throws -> Int {
+        var disk = disk
+        let reader = try #require(try SegmentReader(segment, Sample.key, &disk))
+        let head = try #require(try reader.record(at: reader.start))
+        return reader.start.offset + head.byteCount
+    }
+
+    @Test(arguments: [false, true]) func whatIsLeftIsRight(isCleaned: Bool) throws {
+        let (disk, was) = try Self.image(isCleaned: isCleaned)
+        let segments = try Store.examine(disk).state.segments.all.map(\.number)
+        let last = try #require(segments.last)
+        #expect(segments.count > 3 && (segments[0] > 1) == isCleaned)
+        // Without its summary others must do, and what they name may be gone.
+        let start = isCleaned ? try summaryEnd(last, disk) : 0
+        var refused = 0
+        var times: Set<GlobalTime> = []
+        for file in disk.files() {
+            for place in stride(from: 0, to: disk[file].count, by: 29) {
+                var damaged = disk
+                damaged[file][place] ^= 4
+                let time = try salvaged(damaged, was)
+                if let time { times.insert(time) }
+                if time == nil { refused += 1 }
+                #expect(time != nil || file != .segment(last) || place < start, "byte \(place) of the newest one")
+            }
+        }
+        // Some damage takes more, some less; a whole segment's worth was tried.
+        #expect(times.count > 4 && times.contains(Sample.time(120)))
+        print("\(times.count) states were salvaged; of \(refused) damaged stores none")
+    }
+
+    /// A file that is missing, or cut off anywhere.
+    @Test func aLostEndCostsWhatWasInIt() throws {
+        let (disk, was) = try Self.image(isCleaned: false)
+        let last = DiskFile.segment(try #require(try Store.examine(disk).state.segments.all.last?.number))
+        var before = GlobalTime.zero
+        for count in Array(stride(from: 0, to: disk[last].count, by: 24)) + [disk[last].count] {
+            var damaged = disk
+            damaged[last] = Array(disk[last][..<count])
+            let time = try #require(try salvaged(damaged, was))
+            #expect(time >= before, "more of the log is not worth less")
+            before = time
+        }
+        #expect(before == Sample.time(120))
+        var missing = disk
+        try missing.delete(last)
+        #expect(try salvaged(missing, was) != nil)
+    }
+
+    @Test func aSoundStoreLosesNothing() throws {
+        let (disk, was) = try Self.image(isCleaned: true)
+        #expect(try salvaged(disk, was) == Sample.time(120))
+        #expect(throws: StoreError.noStore) { _ = try Store.salvage(SimulatedDisk()).cluster }
+    }
+}
