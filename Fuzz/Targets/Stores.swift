@@ -214,7 +214,8 @@ struct StoreForge {
     private mutating func changeSegment(_ number: UInt64, _ input: inout Input) {
         var bytes = disk[.segment(number)]
         guard bytes.count >= SegmentHeader.byteCount else { return }
-        let place = RecordPlace(key: Self.key, identity: Self.identity, segment: number)
+        let key = LogKey(hash: Self.key, format: Superblock.format)
+        let place = RecordPlace(key: key, identity: Self.identity, segment: number)
         var parts = [0..<SegmentHeader.byteCount]
         while let end = parts.last?.upperBound, let head = try? place.parse(bytes.span.bytes, from: end, at: end) {
             parts.append(end..<end + head.byteCount)

@@ -33,7 +33,10 @@ struct RecordHead: Equatable, Sendable {
 /// Where records of a segment stand and whose they are. It goes into the tag of each, so that a record counts only at
 /// the place where it was written.
 struct RecordPlace: Sendable {
-    var key: SipHash.Key
+    /// Bytes from which on a payload counts as its digest.
+    static let longPayload = 64
+
+    var key: LogKey
     /// Of the store that wrote the segment.
     var identity: UInt64
     var segment: UInt64
@@ -75,27 +78,40 @@ struct RecordPlace: Sendable {
         return UInt64(head.begun) <= head.sequence && head.sequence < LogPosition.countLimit ? head : nil
     }
 
-    /// Half of a SipHash-2-4-128 over the place, the head without the tag, and the payload.
+    /// Half of a SipHash-2-4-128 over the place, the head without the tag, and the payload: a long one as its digest,
+    /// but not in the first format.
     ///
     /// Not CRC-32C: its 32 bits are few for stores that are read end to end every day, it knows no key, and without the
     /// processor's instruction, which Swift does not reach, it is no faster. The key matters: pages hold what programs
     /// put there, and bytes that look like a record must not become one when a damaged segment is searched.
     func tag(_ record: RawSpan, at offset: Int) -> UInt64 {
-        var hash = SipHash(key: key)
+        var hash = SipHash(key: key.hash)
         hash.absorb(identity)
         hash.absorb(segment)
         hash.absorb(UInt64(offset))
         for word in 0..<5 { hash.absorb(record.load(UInt64.self, at: 8 * word)) }
-        return hash.finish(record, from: RecordHead.byteCount).low
+        guard key.format > 1, record.byteCount - RecordHead.byteCount >= Self.longPayload else {
+            return hash.finish(record, from: RecordHead.byteCount).low
+        }
+        let payload = record.extracting(RecordHead.byteCount..<record.byteCount)
+        hash.absorb(Digest.of(payload, seed: key.hash.low))
+        return hash.finish(RawSpan(), from: 0).low
     }
 
     /// The digest of a segment after one more record, or its header, with this tag.
     func chain(_ chain: UInt64, _ tag: UInt64) -> UInt64 {
-        var hash = SipHash(key: key)
+        var hash = SipHash(key: key.hash)
         hash.absorb(chain)
         hash.absorb(tag)
         return hash.finish(RawSpan(), from: 0).low
     }
+}
+
+/// What the tags of a log are made with.
+struct LogKey: Equatable, Sendable {
+    var hash: SipHash.Key
+    /// Of the store: its superblock says it.
+    var format: UInt32
 }
 
 /// The first bytes of a segment: which one it is, and behind which one it follows.
@@ -109,7 +125,7 @@ struct SegmentHeader: Equatable, Sendable {
     /// first record has.
     var predecessor: LogPosition
 
-    func bytes(key: SipHash.Key) -> [UInt8] {
+    func bytes(key: LogKey) -> [UInt8] {
         var writer = WordWriter()
         for word in [
             Self.magic, number, identity, predecessor.segment, UInt64(predecessor.offset), predecessor.chain,
@@ -120,7 +136,7 @@ struct SegmentHeader: Equatable, Sendable {
     }
 
     /// Nil when no sound header of this segment stands there.
-    static func parse(_ bytes: RawSpan, number: UInt64, key: SipHash.Key) -> SegmentHeader? {
+    static func parse(_ bytes: RawSpan, number: UInt64, key: LogKey) -> SegmentHeader? {
         guard bytes.byteCount >= byteCount else { return nil }
         func word(_ index: Int) -> UInt64 { bytes.load(UInt64.self, at: 8 * index) }
         guard word(0) == magic, word(1) == number, word(7) == tag(bytes.extracting(0..<56), key) else { return nil }
@@ -130,8 +146,8 @@ struct SegmentHeader: Equatable, Sendable {
         return SegmentHeader(number: number, identity: word(2), predecessor: predecessor)
     }
 
-    private static func tag(_ bytes: RawSpan, _ key: SipHash.Key) -> UInt64 {
-        var hash = SipHash(key: key)
+    private static func tag(_ bytes: RawSpan, _ key: LogKey) -> UInt64 {
+        var hash = SipHash(key: key.hash)
         return hash.finish(bytes, from: 0).low
     }
 

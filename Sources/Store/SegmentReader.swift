@@ -8,7 +8,7 @@ struct SegmentReader: Sendable {
 
     /// Nil when the file is not there, or is not that segment.
     init?<Medium: Disk & ~Copyable>(
-        _ number: UInt64, _ key: SipHash.Key, _ disk: inout Medium
+        _ number: UInt64, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) {
         guard let bytes = try Self.bytes(of: number, &disk),
             let header = SegmentHeader.parse(bytes.span.bytes, number: number, key: key)
@@ -40,7 +40,7 @@ struct SegmentReader: Sendable {
     }
 
     static func header<Medium: Disk & ~Copyable>(
-        _ number: UInt64, _ key: SipHash.Key, _ disk: inout Medium
+        _ number: UInt64, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> SegmentHeader? {
         let file = DiskFile.segment(number)
         do throws(DiskError) {
@@ -102,7 +102,7 @@ struct SegmentReader: Sendable {
     /// The pages of a closed segment, and who wrote it. Its seal is enough; when that is missing or damaged, all of its
     /// records are read.
     static func entries<Medium: Disk & ~Copyable>(
-        of segment: Segment, _ key: SipHash.Key, _ disk: inout Medium
+        of segment: Segment, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> (entries: [PageEntry], identity: UInt64, isFromSeal: Bool) {
         let file = DiskFile.segment(segment.number)
         if segment.seal > 0 {
@@ -116,7 +116,7 @@ struct SegmentReader: Sendable {
     }
 
     private static func closedHeader<Medium: Disk & ~Copyable>(
-        _ segment: Segment, _ key: SipHash.Key, _ disk: inout Medium
+        _ segment: Segment, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> SegmentHeader? {
         do throws(DiskError) {
             guard try disk.byteCount(of: .segment(segment.number)) >= segment.length else { return nil }
@@ -128,7 +128,7 @@ struct SegmentReader: Sendable {
     }
 
     private static func seal<Medium: Disk & ~Copyable>(
-        of segment: Segment, _ header: SegmentHeader, _ key: SipHash.Key, _ disk: inout Medium
+        of segment: Segment, _ header: SegmentHeader, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> Seal? {
         guard segment.length > segment.seal else { return nil }
         let file = DiskFile.segment(segment.number)

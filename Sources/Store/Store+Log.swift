@@ -131,11 +131,11 @@ extension Store where Medium: ~Copyable {
             unflushed: UInt32(clamping: position.sequence - log.flushedSequence),
             begun: checkpoint == 0 ? 0 : UInt32(position.sequence - checkpoint), time: time)
         let start = log.buffer.count
-        log.buffer.append(contentsOf: repeatElement(0, count: head.byteCount))
+        log.buffer.append(contentsOf: repeatElement(0, count: RecordHead.byteCount))
+        log.buffer.append(payload)
         let place = RecordPlace(key: superblock.key, identity: superblock.identity, segment: position.segment)
         var span = log.buffer.mutableSpan
         var bytes = span.mutableBytes
-        bytes.copy(payload, from: 0, count: payload.byteCount, to: start + RecordHead.byteCount)
         place.emit(head, into: &bytes, from: start, at: position.offset)
         log.position.chain = place.chain(position.chain, bytes.load(UInt64.self, at: start + 40))
         log.position.offset += head.byteCount

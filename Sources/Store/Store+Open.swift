@@ -9,8 +9,13 @@ extension Store where Medium: ~Copyable {
     public static func create(
         on disk: consuming Medium, cluster: UInt64, identity: UInt64, key: SipHash.Key, _ geometry: Geometry
     ) throws(StoreError) -> Store {
+        let key = LogKey(hash: key, format: Superblock.format)
+        return try create(on: disk, Superblock(cluster: cluster, identity: identity, key: key, geometry: geometry))
+    }
+
+    static func create(on disk: consuming Medium, _ superblock: Superblock) throws(StoreError) -> Store {
+        let geometry = superblock.geometry
         precondition(geometry.isPossible, "an impossible geometry")
-        let superblock = Superblock(cluster: cluster, identity: identity, key: key, geometry: geometry)
         var store = Store(disk, superblock, LogState(pageCount: geometry.pageCount), LogWriter())
         let found = try store.readSuperblocks()
         guard found.valid == nil, !found.hasSegments else { throw .exists }
@@ -51,7 +56,8 @@ extension Store where Medium: ~Copyable {
     /// A store of which nothing but the superblocks was read.
     private static func unread(_ disk: consuming Medium, cluster: UInt64? = nil) throws(StoreError) -> Store {
         let nobody = Superblock(
-            cluster: 0, identity: 0, key: SipHash.Key(low: 0, high: 0), geometry: Geometry(pageCount: 0))
+            cluster: 0, identity: 0, key: LogKey(hash: SipHash.Key(low: 0, high: 0), format: 0),
+            geometry: Geometry(pageCount: 0))
         var store = Store(disk, nobody, LogState(pageCount: 0), LogWriter())
         let found = try store.readSuperblocks()
         guard let superblock = found.valid else {

@@ -6,14 +6,15 @@ import Wire
 /// that ends behind it ends where the last writer was interrupted.
 struct Superblock: Equatable, Sendable {
     static let magic: UInt64 = 0x5453_5849_5255_4C50
-    static let format: UInt32 = 1
+    /// The newest one; older ones are read, and gone on with as they are.
+    static let format: UInt32 = 2
     static let byteCount = 128
 
     var cluster: UInt64
     /// Of this store alone: a copy that becomes a cluster of its own gets another.
     var identity: UInt64
     /// Of the tags of all records.
-    var key: SipHash.Key
+    var key: LogKey
     var geometry: Geometry
     /// Counts the superblocks that were written; the higher one counts.
     var generation: UInt64 = 0
@@ -29,7 +30,8 @@ struct Superblock: Equatable, Sendable {
 
     private var words: [UInt64] {
         [
-            Self.magic, UInt64(Self.format) | UInt64(geometry.pageBytes) << 32, cluster, identity, key.low, key.high,
+            Self.magic, UInt64(key.format) | UInt64(geometry.pageBytes) << 32, cluster, identity, key.hash.low,
+            key.hash.high,
             UInt64(geometry.pageCount) | UInt64(geometry.segmentBytes) << 32, generation,
             floor.segment, UInt64(floor.offset), floor.sequence, floor.chain, UInt64(geometry.reserveBytes), 0, 0,
         ]
@@ -44,7 +46,7 @@ struct Superblock: Equatable, Sendable {
         func word(_ index: Int) -> UInt64 { span.load(UInt64.self, at: 8 * index) }
         guard word(0) == magic, word(15) == tag(span.extracting(0..<120), slot: slot) else { return nil }
         let format = UInt32(truncatingIfNeeded: word(1))
-        guard format == Self.format else { throw .newerFormat(format) }
+        guard (1...Self.format).contains(format) else { throw .newerFormat(format) }
         let geometry = Geometry(
             pageBytes: Int(word(1) >> 32), pageCount: Int(word(6) & 0xFFFF_FFFF), segmentBytes: Int(word(6) >> 32),
             reserveBytes: Int(truncatingIfNeeded: word(12)))
@@ -52,7 +54,8 @@ struct Superblock: Equatable, Sendable {
             segment: word(8), offset: Int(truncatingIfNeeded: word(9)), sequence: word(10), chain: word(11))
         guard geometry.isPossible, floor.isPossible, word(7) < LogPosition.countLimit else { return nil }
         return Superblock(
-            cluster: word(2), identity: word(3), key: SipHash.Key(low: word(4), high: word(5)), geometry: geometry,
+            cluster: word(2), identity: word(3),
+            key: LogKey(hash: SipHash.Key(low: word(4), high: word(5)), format: format), geometry: geometry,
             generation: word(7), floor: floor)
     }
 

@@ -32,6 +32,13 @@ extension MutableRawSpan {
         storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }
 
+    /// Stores eight bytes at `offset`, little-endian, for inner loops. The caller has checked that they lie inside.
+    @inline(__always)
+    mutating func storeUnchecked(_ value: UInt64, at offset: Int) {
+        // Safe: bounds are the caller's duty; an integer has no invalid bit patterns.
+        unsafe storeBytes(of: value.littleEndian, toUncheckedByteOffset: offset, as: UInt64.self)
+    }
+
     /// Copies `count` bytes of `source`, beginning at its byte `start`, to `offset`. Traps outside of either span.
     public mutating func copy(_ source: RawSpan, from start: Int, count: Int, to offset: Int) {
         precondition(start >= 0 && count >= 0 && start + count <= source.byteCount, "copy outside of its source")
@@ -44,5 +51,13 @@ extension MutableRawSpan {
                     .copyMemory(from: bytes.baseAddress.unsafelyUnwrapped.advanced(by: start), byteCount: count)
             }
         }
+    }
+}
+
+extension [UInt8] {
+    /// Copies the bytes behind those that are there.
+    public mutating func append(_ bytes: RawSpan) {
+        // Safe: copied within the call.
+        bytes.withUnsafeBytes { append(contentsOf: $0) }
     }
 }

@@ -263,7 +263,7 @@ import Wire
         try store.commitCheckpoint(Checkpoint(time: Sample.time(1), created: 0x55, label: "x", isKept: true))
         let block = store.disk[.superblock(0)]
         #expect(block.count == 128)
-        #expect(Array(block[..<24]) == Array("PLURIXST".utf8) + [1, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0])
+        #expect(Array(block[..<24]) == Array("PLURIXST".utf8) + [2, 0, 0, 0, 64, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0])
         #expect(Array(block[56..<64]) == [2, 0, 0, 0, 0, 0, 0, 0])
         let segment = store.disk[.segment(1)]
         #expect(Array(segment[..<16]) == Array("PLURIXSG".utf8) + [1, 0, 0, 0, 0, 0, 0, 0])

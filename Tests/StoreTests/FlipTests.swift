@@ -140,7 +140,7 @@ import Wire
         for segment in segments {
             let file = DiskFile.segment(segment.number)
             let bytes = disk[file]
-            let place = RecordPlace(key: Sample.key, identity: Sample.identity, segment: segment.number)
+            let place = RecordPlace(key: Sample.logKey, identity: Sample.identity, segment: segment.number)
             let parts = try Self.parts(of: file, bytes)
             let tags = parts.map { part in
                 bytes.span.bytes.load(UInt64.self, at: part.lowerBound + (part.lowerBound == 0 ? 56 : 40))
@@ -162,7 +162,7 @@ import Wire
     private static func parts(of file: DiskFile, _ bytes: [UInt8]) throws -> [Range<Int>] {
         guard case .segment(let number) = file else { return [0..<bytes.count] }
         var parts = [0..<SegmentHeader.byteCount]
-        let place = RecordPlace(key: Sample.key, identity: Sample.identity, segment: number)
+        let place = RecordPlace(key: Sample.logKey, identity: Sample.identity, segment: number)
         while let end = parts.last?.upperBound, end < bytes.count {
             let head = try #require(try place.parse(bytes.span.bytes, from: end, at: end))
             parts.append(end..<end + head.byteCount)
@@ -177,9 +177,9 @@ import Wire
             case .reserve: return true
             case .segment(let number):
                 if part.lowerBound == 0 {
-                    return SegmentHeader.parse(bytes.span.bytes, number: number, key: Sample.key) == nil
+                    return SegmentHeader.parse(bytes.span.bytes, number: number, key: Sample.logKey) == nil
                 }
-                let place = RecordPlace(key: Sample.key, identity: Sample.identity, segment: number)
+                let place = RecordPlace(key: Sample.logKey, identity: Sample.identity, segment: number)
                 return try place.parse(bytes.span.bytes, from: part.lowerBound, at: part.lowerBound) == nil
             }
         } catch {

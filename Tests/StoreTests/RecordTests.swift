@@ -5,7 +5,7 @@ import Wire
 @testable import Store
 
 @Suite struct RecordTests {
-    private static let place = RecordPlace(key: Sample.key, identity: 1, segment: 2)
+    private static let place = RecordPlace(key: Sample.logKey, identity: 1, segment: 2)
     private static let head = RecordHead(
         kind: .page, length: 64, page: 7, sequence: 99, unflushed: 5, begun: 3, time: Sample.time(6))
 
@@ -37,7 +37,7 @@ import Wire
         other.identity = 2
         #expect(try other.parse(bytes.span.bytes, from: 0, at: 640) == nil)
         other = Self.place
-        other.key = SipHash.Key(low: 1, high: 1)
+        other.key.hash = SipHash.Key(low: 1, high: 1)
         #expect(try other.parse(bytes.span.bytes, from: 0, at: 640) == nil)
     }
 
@@ -56,7 +56,7 @@ import Wire
 
     /// A block with an impossible geometry is none, whatever its tag.
     @Test func superblocksAreChecked() throws {
-        let good = Superblock(cluster: 1, identity: 2, key: Sample.key, geometry: Sample.tiny)
+        let good = Superblock(cluster: 1, identity: 2, key: Sample.logKey, geometry: Sample.tiny)
         #expect(try Superblock.parse(good.bytes(slot: 1), slot: 1) == good)
         #expect(try Superblock.parse(good.bytes(slot: 1), slot: 0) == nil)
         for geometry in [
@@ -72,7 +72,7 @@ import Wire
     // Found by fuzzing: with tags that fit, these ended the process that counted on, subtracted or made room.
     @Test func numbersThatNobodyReachesAreRefused() throws {
         func block(_ change: (inout Superblock) -> Void) throws -> Superblock? {
-            var block = Superblock(cluster: 1, identity: 2, key: Sample.key, geometry: Sample.tiny)
+            var block = Superblock(cluster: 1, identity: 2, key: Sample.logKey, geometry: Sample.tiny)
             change(&block)
             return try Superblock.parse(block.bytes(slot: 0), slot: 0)
         }
@@ -86,8 +86,8 @@ import Wire
 
         for (number, predecessor) in [(UInt64.max, UInt64(1)), (3, 3), (3, .max)] {
             let header = SegmentHeader(number: number, identity: 1, predecessor: LogPosition(segment: predecessor))
-            let bytes = header.bytes(key: Sample.key)
-            #expect(SegmentHeader.parse(bytes.span.bytes, number: number, key: Sample.key) == nil)
+            let bytes = header.bytes(key: Sample.logKey)
+            #expect(SegmentHeader.parse(bytes.span.bytes, number: number, key: Sample.logKey) == nil)
         }
         var late = Self.head
         late.begun = 100

@@ -11,6 +11,7 @@ extension Store where Medium: ~Copyable {
 
 enum Sample {
     static let key = SipHash.Key(low: 0x0706_0504_0302_0100, high: 0x0F0E_0D0C_0B0A_0908)
+    static let logKey = LogKey(hash: key, format: Superblock.format)
     static let identity: UInt64 = 0x1111_2222_3333_4444
     static let cluster: UInt64 = 7
 
