@@ -25,6 +25,7 @@ buildIdentifierBytes:
 
 extern mainStackTop, machineStart
 
+SERIAL                  equ 0x3F8
 HPET                    equ 0xFED00000
 HPET_CONFIGURATION      equ HPET + 0x10
 HPET_COUNTER            equ HPET + 0xF0
@@ -98,9 +99,36 @@ longMode:
         mov     fs, eax
         mov     gs, eax
         mov     edi, ebx                        ; the start info; ebx has survived since the loader set it
+        mov     eax, 7
+        xor     ecx, ecx
+        cpuid
+        test    ebx, 1 << 8
+        jz      .tooOld
         xor     ebp, ebp                        ; the backtrace ends here
         call    machineStart
         ud2                                     ; machineStart does not return
+
+        ; Compiled code needs BMI2 (Images/image.mk). Whoever has not even that hears it from here.
+.tooOld:
+        lea     rsi, [tooOldText]
+        mov     ecx, tooOldText.end - tooOldText
+.byte:  mov     dx, SERIAL + 5
+.full:  in      al, dx
+        test    al, 1 << 5                      ; room for a byte
+        jz      .full
+        mov     dx, SERIAL
+        outsb
+        loop    .byte
+        mov     al, 0xFE
+        out     0x64, al                        ; the keyboard controller resets the machine
+.wait:  hlt
+        jmp     .wait
+
+section .rodata.entry progbits alloc noexec nowrite
+tooOldText:
+        db      10, 'EPITAPH reason="this processor has no BMI2: give the machine a later one, as <cpu mode='
+        db      "'maximum'/>", '"', 10, 'EPITAPH END', 10
+.end:
 
 section .data
 align 16

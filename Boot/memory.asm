@@ -12,7 +12,31 @@ section .text.memcpy progbits alloc exec nowrite align=16
 memcpy:
         mov     rax, rdi
         mov     rcx, rdx
-        shr     rcx, 3
+        shr     rcx, 6
+        jz      .words
+.block: mov     r8, [rsi]
+        mov     r9, [rsi + 8]
+        mov     r10, [rsi + 16]
+        mov     r11, [rsi + 24]
+        mov     [rdi], r8
+        mov     [rdi + 8], r9
+        mov     [rdi + 16], r10
+        mov     [rdi + 24], r11
+        mov     r8, [rsi + 32]
+        mov     r9, [rsi + 40]
+        mov     r10, [rsi + 48]
+        mov     r11, [rsi + 56]
+        mov     [rdi + 32], r8
+        mov     [rdi + 40], r9
+        mov     [rdi + 48], r10
+        mov     [rdi + 56], r11
+        add     rsi, 64
+        add     rdi, 64
+        dec     rcx
+        jnz     .block
+.words: mov     ecx, edx
+        and     ecx, 63
+        shr     ecx, 3
         rep movsq
         mov     ecx, edx
         and     ecx, 7
