@@ -5,8 +5,10 @@ public struct RoundPages<Page: Sendable>: Sendable {
     /// Whether these are all pages of the round: one or two commits that somebody waits for.
     public private(set) var isShort = true
 
-    /// Pages that go together; a round with no more is short.
+    /// A round with no more pages is short.
     public static var few: Int { 16 }
+    /// Pages of a longer round that go together.
+    private static var many: Int { 64 }
 
     public init() {}
 
@@ -15,7 +17,7 @@ public struct RoundPages<Page: Sendable>: Sendable {
     /// - Returns: What the store should be given now; mostly nothing.
     public mutating func add(_ page: Page) -> [Page] {
         var due: [Page] = []
-        if waiting.count == Self.few {
+        if waiting.count == (isShort ? Self.few : Self.many) {
             swap(&due, &waiting)
             isShort = false
         }

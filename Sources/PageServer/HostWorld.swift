@@ -34,8 +34,8 @@ final class HostWorld: ArbiterWorld {
     private var round = RoundPages<StoreKeeper.Page>()
     /// Memory of pages that are not part of the image any more, for those that come.
     private var spare: [[UInt8]] = []
-    /// As many as a round that is not large has.
-    private static let spareLimit = 1024
+    /// As many as most rounds have, 64 MiB: memory from the system costs as much as to write it to a file.
+    private static let spareLimit = 16_384
     private var generator = SystemRandomNumberGenerator()
 
     init(
