@@ -48,7 +48,8 @@ struct ArbiterRun {
         let before = core
         switch what {
         case 0..<24: receive(FrameHeader.Kind.allCases[what], &input)
-        case 24..<27: receive(.commit, &input)
+        case 24, 25: receive(.commit, &input)
+        case 26: receive(.pageTrain, &input)
         case 27: receive(.pageReply, &input)
         case 28: receive(FrameHeader.Kind.allCases[input.below(24)], payload: input.take(input.below(128)), &input)
         case 29: if !delivered.isEmpty { deliver(delivered[input.below(min(delivered.count, 256))]) }
@@ -88,6 +89,7 @@ struct ArbiterRun {
             return deliver(forge.frame(.pollAnswer, from: sender, incarnation: incarnation, &input))
         }
         forge.requests.removeFirst()
+        if request.count > 1, input.flag() { return answerByTrain(request, from: sender, incarnation) }
         let most = PageReply.pieceBytes(maximumFrame: forge.maximumFrameBytes)
         let pieces = (Limits.pageBytes + most - 1) / most
         for index in 0..<pieces {
@@ -101,6 +103,16 @@ struct ArbiterRun {
             var plain = Input([])
             deliver(forge.frame(.pageReply, from: sender, incarnation: incarnation, payload, &plain))
         }
+    }
+
+    private mutating func answerByTrain(_ request: PageRequest, from sender: Station, _ incarnation: UInt32) {
+        let count = min(Int(request.count), Limits.trainPages)
+        let train = PageTrain(nonce: request.nonce, version: request.wanted, first: request.page, count: UInt16(count))
+        var payload = [UInt8](repeating: 0, count: Limits.headerBytes + train.byteCount)
+        payload.write { train.emit(into: &$0) }
+        payload.removeFirst(Limits.headerBytes)
+        var plain = Input([])
+        deliver(forge.frame(.pageTrain, from: sender, incarnation: incarnation, payload, &plain))
     }
 
     /// A frame with a wrong tag changes nothing but a counter.

@@ -18,6 +18,7 @@ extension FrameForge {
             bytes(Heartbeat(saved: time(&input), tokenNumber: tokenNumber(&input), holdsToken: input.flag()))
         case .pageRequest: pageRequest(&input)
         case .pageReply: pageReply(&input)
+        case .pageTrain: pageTrain(&input)
         case .pageAbsent: pageAbsent(&input)
         case .tokenRequest:
             bytes(TokenRequest(requester: station(&input), requesterIncarnation: incarnation(&input),
@@ -94,6 +95,19 @@ extension FrameForge {
             PageReply(nonce: nonce(request?.nonce ?? 0, &input), page: asked, version: version,
                       index: UInt8(index), count: UInt8(pieces), offset: UInt16(index * most), length: UInt16(length)),
             [UInt8](repeating: input.byte(), count: length))
+    }
+
+    /// Neighbours that were asked for, or some of them, or others.
+    private func pageTrain(_ input: inout Input) -> [UInt8] {
+        let request = requests.isEmpty ? nil : requests[input.below(requests.count)]
+        let count = 2 + input.below(Limits.trainPages - 1)
+        let distance = request.map { input.below(Int($0.count)) } ?? 0
+        let first = request.map { PageNumber($0.page.index &+ UInt32(distance)) } ?? page(&input)
+        let wanted = request?.wanted ?? .zero
+        let version = wanted > .zero && input.byte() < 0xF0 ? wanted : time(&input)
+        return bytes(
+            PageTrain(nonce: nonce(request?.nonce ?? 0, &input), version: version, first: first, count: UInt16(count)),
+            [UInt8](repeating: input.byte(), count: count * Limits.pageBytes))
     }
 
     private func pageAbsent(_ input: inout Input) -> [UInt8] {

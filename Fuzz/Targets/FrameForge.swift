@@ -34,9 +34,10 @@ struct FrameForge {
                         _ input: inout Input) -> [UInt8] {
         sequence += 1
         let what = input.byte()
+        let longest = kind == .pageTrain ? Limits.trainFrameBytes : maximumFrameBytes
         let header = FrameHeader(
             kind: kind, sender: sender, target: what & 1 == 0 ? receiver : .everyone,
-            payloadBytes: min(payload.count, maximumFrameBytes - Limits.headerBytes),
+            payloadBytes: min(payload.count, longest - Limits.headerBytes),
             epoch: what & 6 == 6 ? epoch(&input) : epoch, incarnation: incarnation, cluster: Self.cluster,
             sequence: sequence, applied: what & 24 == 24 ? time(&input) : applied)
         var frame = [UInt8](repeating: 0, count: Limits.headerBytes) + payload.prefix(header.payloadBytes)

@@ -47,6 +47,29 @@ struct NodeMemory: NodeWorld {
         return transmit(byteCount, fill)
     }
 
+    var trainPages: Int { maximumFrameBytes == Limits.maximumFrameBytes ? Limits.trainPages : 0 }
+
+    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
+        guard !isDeafened else { return false }
+        require((2...Limits.trainPages).contains(run.count), "a train has several pages")
+        require(writer.byteCount <= Limits.trainFrameBytes, "a train fits the link")
+        for place in 0..<run.count {
+            let handle = run[place].handle ?? copies[Int(run[place].page.index)]
+            require(handle != nil, "a page that is sent is here")
+            if let handle { require(pool.isWhole(handle), "a page that is sent is whole") }
+        }
+        let page = [UInt8](repeating: 0, count: Limits.pageBytes)
+        var frame = [UInt8](repeating: 0, count: writer.byteCount)
+        frame.write { bytes in
+            var writer = writer
+            writer.begin(&bytes)
+            for _ in 0..<run.count { writer.append(page.span.bytes, to: &bytes) }
+            writer.finish(&bytes)
+        }
+        sent.append(frame)
+        return true
+    }
+
     func isAccessed(_ page: PageNumber) -> Bool { accessed[Int(page.index)] }
     mutating func doom() { isUnreachable = true }
     mutating func stage(for page: PageNumber) -> FrameHandle? {

@@ -19,6 +19,10 @@ extension FrameForge {
             require(PageReply.dataOffset + Int(reply.length) == frame.count, "the bytes of a page fill their frame")
             require(Int(reply.offset) + Int(reply.length) <= Limits.pageBytes, "a piece lies in its page")
         }
+        case .pageTrain: return check(PageTrain.self, frame) { frame in
+            guard let train = PageTrain.parse(frame.span.bytes) else { return }
+            require(PageTrain.dataOffset + Int(train.count) * Limits.pageBytes == frame.count, "pages fill their frame")
+        }
         case .pageAbsent: return check(PageAbsent.self, frame)
         case .tokenRequest: return check(TokenRequest.self, frame)
         case .tokenGrant: return check(TokenGrant.self, frame) { checkRecords($0, from: TokenGrant.recordsOffset) }

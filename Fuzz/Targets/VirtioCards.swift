@@ -132,7 +132,7 @@ final class VirtioCard {
             require(bytes.byteCount == count, "a frame has the bytes that were asked for")
         }
         require(calls == (isSent ? 1 : 0), "a frame that is refused is not filled")
-        require(!isSent || (1...driver.maximumFrameBytes) ~= count, "only possible frames go out")
+        require(!isSent || (1...driver.maximumTransmitBytes) ~= count, "only possible frames go out")
         let isRefused = driver.counters.transmitRefusals > before.transmitRefusals
         require(!isSent || !isRefused, "a frame is sent or refused")
         if isSent { checkHeader() }

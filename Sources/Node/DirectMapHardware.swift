@@ -45,6 +45,14 @@ struct DirectMapHardware: PagingHardware {
         }
     }
 
+    /// Lends the bytes of a whole frame.
+    func withFrame(_ physical: UInt64, _ body: (RawSpan) -> Void) {
+        precondition(physical % FramePool.frameBytes == 0, "a frame begins at a multiple of its size")
+        let bytes = UnsafeRawBufferPointer(start: Machine.directMap(physical), count: Int(FramePool.frameBytes))
+        // Unsafe: the direct map has every frame of the pool, and the span ends with this call.
+        body(bytes.bytes)
+    }
+
     private static func isInOneFrame(_ physical: UInt64, _ count: Int) -> Bool {
         count >= 0 && physical % FramePool.frameBytes + UInt64(count) <= FramePool.frameBytes
     }

@@ -14,10 +14,15 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     var history: HistoryRecorder? = nil
     /// The largest frame on this segment, bytes.
     let maximumFrameBytes: Int
+    /// A segment of jumbo frames takes long ones too, if they are for the host.
+    let trainPages: Int
 
     init(card: consuming NetworkCard<MachinePlatform>, memory: consuming TransactionalMemory<DirectMapHardware>,
          maximumFrameBytes: Int) {
-        self.maximumFrameBytes = min(maximumFrameBytes, card.maximumFrameBytes)
+        let frameBytes = min(maximumFrameBytes, card.maximumFrameBytes)
+        self.maximumFrameBytes = frameBytes
+        let isJumbo = frameBytes == Limits.maximumFrameBytes && card.maximumTransmitBytes >= Limits.trainFrameBytes
+        trainPages = isJumbo ? Limits.trainPages : 0
         self.card = card
         self.memory = memory
     }
@@ -33,6 +38,23 @@ struct NucleusWorld: NodeWorld, ~Copyable {
         return card.transmit(byteCount) { bytes in
             hardware.read(frame + UInt64(content.offset), count: content.count, into: &bytes, at: target)
             fill(&bytes)
+        }
+    }
+
+    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
+        var frames = InlineArray<15, UInt64>(repeating: 0)
+        for place in 0..<run.count {
+            let page = run[place]
+            frames[place] = page.handle.map(Self.frame) ?? memory.committedFrame(Int(page.page.index))
+        }
+        let hardware = DirectMapHardware()
+        return card.transmit(writer.byteCount) { bytes in
+            var writer = writer
+            writer.begin(&bytes)
+            for place in 0..<run.count {
+                hardware.withFrame(frames[place]) { writer.append($0, to: &bytes) }
+            }
+            writer.finish(&bytes)
         }
     }
 

@@ -8,6 +8,12 @@ extension Arbiter {
         collect(keeping: nil, now, &world)
     }
 
+    /// Somebody waits until the state at this time, or a later one, is saved: the next round need not be paused for.
+    public mutating func want<World: ArbiterWorld & ~Copyable>(_ time: GlobalTime, now: UInt64, _ world: inout World) {
+        saveWanted = max(saveWanted, time)
+        beginSave(now, &world)
+    }
+
     /// Aims at a newer time than the round under way: a version that it wants was overwritten meanwhile and given up by
     /// who had it, for want of memory. What has arrived and is still the newest is kept.
     private mutating func aimAnew<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
@@ -165,6 +171,31 @@ extension Arbiter {
         if !isPushed, let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
         world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
         saving?.finish(place)
+        askForNeeds(now, &world)
+        finishSave(now, &world)
+        return true
+    }
+
+    /// Takes each page of a train as if it had come alone [P28].
+    mutating func receivePageTrain<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
+                                                                    _ world: inout World) -> Bool {
+        guard let train = PageTrain.parse(frame) else { return false }
+        guard polling == nil else { return true }
+        var delay: UInt64?
+        for distance in 0..<Int(train.count) {
+            let page = PageNumber(train.first.index + UInt32(distance))
+            guard let place = needPlace(page), let need = saving?.needs[place], need.state == .asked,
+                need.version == train.version, need.question.isAnswered(by: train.nonce)
+            else { continue }
+            let handle = need.handle ?? world.stage()
+            saving?.needs[place].handle = handle
+            let start = PageTrain.dataOffset + distance * Limits.pageBytes
+            world.fill(handle, at: 0, with: frame, from: start, count: Limits.pageBytes)
+            delay = need.question.delay(of: train.nonce, now)
+            world.gathered(SavedPage(page: page, version: need.version, handle: handle))
+            saving?.finish(place)
+        }
+        if let delay { patience.note(delay) }
         askForNeeds(now, &world)
         finishSave(now, &world)
         return true

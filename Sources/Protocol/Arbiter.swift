@@ -214,6 +214,7 @@ public struct Arbiter: Sendable {
         case .recordRequest: return receiveRecordRequest(header, frame, &world)
         case .pageRequest: return receivePageRequest(header, frame, now, &world)
         case .pageReply: return receivePageReply(frame, now, &world)
+        case .pageTrain: return receivePageTrain(frame, now, &world)
         case .pageAbsent: return receivePageAbsent(frame, now, &world)
         case .missing: return receiveMissing(header, frame, now, &world)
         case .heartbeat: return receiveHeartbeat(header, frame, now)
@@ -223,8 +224,7 @@ public struct Arbiter: Sendable {
             return true
         case .saveRequest:
             guard let request = SaveRequest.parse(frame) else { return false }
-            saveWanted = max(saveWanted, request.time)
-            beginSave(now, &world)
+            want(request.time, now: now, &world)
             return true
         case .strictRead:
             guard let read = StrictRead.parse(frame) else { return false }

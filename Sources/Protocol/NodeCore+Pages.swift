@@ -239,13 +239,49 @@ extension NodeCore {
     /// page of a run is answered for itself [P26].
     private mutating func serveVersions<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
                                                                       _ world: inout World) {
-        for distance in 0..<Int(request.count) {
-            let page = PageNumber(request.page.index + UInt32(distance))
-            guard Int(page.index) < pages.count else { return }
+        let longest = request.requester == .arbiter ? min(world.trainPages, Limits.trainPages) : 0
+        let end = min(Int(request.page.index) + Int(request.count), pages.count)
+        var index = Int(request.page.index)
+        while index < end {
+            let page = PageNumber(UInt32(index))
+            let run = neighbours(from: page, request.wanted, atMost: min(longest, end - index))
+            if run.count >= 2, sendTrain(run, request, &world) {
+                index += run.count
+                continue
+            }
             if !sendVersion(page, request.wanted, nonce: request.nonce, to: request.requester, &world), isAsked {
                 send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
             }
+            index += 1
         }
+    }
+
+    /// Neighbours from `first` on that are here in exactly this version.
+    private func neighbours(from first: PageNumber, _ version: GlobalTime, atMost longest: Int) -> PageRun {
+        var run = PageRun(first: first)
+        while run.count < longest {
+            let page = PageNumber(first.index + UInt32(run.count))
+            let record = pages[Int(page.index)]
+            if record.isPresent && record.version == version {
+                run.append(nil)
+            } else if let handle = preImages.find(page, version) {
+                run.append(handle)
+            } else {
+                break
+            }
+        }
+        return run
+    }
+
+    /// Sends a run in one frame [P28].
+    private mutating func sendTrain<World: NodeWorld & ~Copyable>(_ run: PageRun, _ request: PageRequest,
+                                                                  _ world: inout World) -> Bool {
+        let train = PageTrain(nonce: request.nonce, version: request.wanted, first: run.first, count: UInt16(run.count))
+        let header = endpoint.nextHeader(.pageTrain, to: request.requester, payloadBytes: train.byteCount, epoch: epoch,
+                                         applied: applied)
+        let isSent = world.transmit(run, TrainWriter(train, header, key: endpoint.key))
+        if isSent { counters.pagesServed += UInt64(run.count) }
+        return isSent
     }
 
     /// - Returns: Whether exactly this version is here, as the copy or among the pre-images.

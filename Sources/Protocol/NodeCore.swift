@@ -181,7 +181,7 @@ public struct NodeCore: ~Copyable, Sendable {
         case .command: isSound = receiveCommand(header, frame, &world)
         case .joinRefusal: isSound = receiveDismissal(header, frame, now, &world)
         case .joinRequest, .joinChallenge, .joinAnswer, .joinAccept: isSound = true
-        case .pollAnswer, .epochQuestion, .strictRead, .saveRequest, .commandReply, .report: isSound = true
+        case .pageTrain, .pollAnswer, .epochQuestion, .strictRead, .saveRequest, .commandReply, .report: isSound = true
         }
         if !isSound { endpoint.reject() }
     }

@@ -22,6 +22,26 @@ public struct PageContent: Sendable {
     }
 }
 
+/// Neighbouring pages as a whole, each its committed content or a kept frame.
+public struct PageRun: Sendable {
+    public let first: PageNumber
+    /// At most `Limits.trainPages`.
+    public private(set) var count = 0
+    private var handles = InlineArray<15, FrameHandle?>(repeating: nil)
+
+    init(first: PageNumber) { self.first = first }
+
+    mutating func append(_ handle: FrameHandle?) {
+        handles[count] = handle
+        count += 1
+    }
+
+    public subscript(_ place: Int) -> PageContent {
+        PageContent(page: PageNumber(first.index + UInt32(place)), handle: handles[place], offset: 0,
+                    count: Limits.pageBytes)
+    }
+}
+
 /// The world of a node's protocol core: its link and its memory, given as a parameter.
 ///
 /// The core decides, the world does: in the image it is page tables and a network card, in the simulation an array
@@ -36,6 +56,11 @@ public protocol NodeWorld: ~Copyable {
     /// The same for a frame with a part of a page: the world copies `content` to `target` before it calls `fill`.
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
                            _ fill: (inout MutableRawSpan) -> Void) -> Bool
+
+    /// Pages that one frame to the arbiter may carry; less than 2 where such frames do not pass.
+    var trainPages: Int { get }
+    /// Sends a train of these pages. False when the frame could not be sent: the pages then go one by one.
+    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool
 
     /// Whether the running transaction has read or written the page.
     func isAccessed(_ page: PageNumber) -> Bool
@@ -66,6 +91,12 @@ public protocol NodeWorld: ~Copyable {
     mutating func rollback(to time: GlobalTime)
     /// Something worth keeping in the flight recorder.
     mutating func record(_ event: ProtocolEvent)
+}
+
+/// A link without trains.
+extension NodeWorld where Self: ~Copyable {
+    public var trainPages: Int { 0 }
+    public mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool { false }
 }
 
 /// What the flight recorder keeps of the protocol.

@@ -40,7 +40,7 @@ struct Saving: Sendable {
         guard begun < needs.count else { return 0 }
         let first = needs[begun]
         var length = 1
-        while length < Limits.maximumRequestPages, begun + length < needs.count {
+        while length < Limits.trainPages, begun + length < needs.count {
             let need = needs[begun + length]
             guard need.page.index == first.page.index + UInt32(length), need.version == first.version,
                 need.holder == first.holder

@@ -24,7 +24,7 @@ final class Capture {
         append(UInt16(4))
         append(UInt32(0))  // time zone: UTC
         append(UInt32(0))  // accuracy: not stated
-        append(UInt32(Limits.maximumFrameBytes))
+        append(UInt32(Limits.trainFrameBytes))
         append(UInt32(1))  // link type: Ethernet
         try flush()
     }

@@ -5,7 +5,7 @@ import Wire
 /// Unsafe because the kernel writes into it; one allocation for all frames keeps the loop free of any other.
 final class FrameBuffer: @unchecked Sendable {
     /// One byte more than the largest frame, so that a longer datagram is seen to be one.
-    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.maximumFrameBytes + 1, alignment: 16)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: Limits.trainFrameBytes + 1, alignment: 16)
 
     deinit {
         memory.deallocate()

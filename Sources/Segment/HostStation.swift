@@ -45,7 +45,7 @@ public final class HostStation: @unchecked Sendable {
     ///
     /// - Parameters:
     ///   - nanoseconds: how long to wait at most when none has come yet.
-    ///   - body: gets each frame; frames longer than `Limits.maximumFrameBytes` never reach it.
+    ///   - body: gets each frame; frames longer than `Limits.trainFrameBytes` never reach it.
     public func receive(waiting nanoseconds: UInt64, _ body: (RawSpan) -> Void) {
         var descriptors = [
             pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
@@ -57,7 +57,7 @@ public final class HostStation: @unchecked Sendable {
         if descriptors[1].revents != 0 { wakeUp.clear() }
         for _ in 0..<Self.burst {
             guard let count = socket.receive(into: buffer.memory) else { return }
-            if count <= Limits.maximumFrameBytes { buffer.withFrame(count, body) }
+            if count <= Limits.trainFrameBytes { buffer.withFrame(count, body) }
         }
     }
 

@@ -66,7 +66,7 @@ struct Switch: ~Copyable {
     mutating func receive(from port: Port, now: UInt64) {
         for _ in 0..<Self.burst {
             guard let count = port.receive(into: buffer.memory) else { return }
-            guard count >= Self.headerBytes, count <= Limits.maximumFrameBytes else {
+            guard count >= Self.headerBytes, count <= Limits.trainFrameBytes else {
                 port.report.malformed += 1
                 continue
             }
@@ -90,6 +90,11 @@ struct Switch: ~Copyable {
     private mutating func forward(_ frame: RawSpan, from port: Port, now: UInt64) {
         record(frame)
         let destination = Self.address(of: frame)
+        // Only the arbiter takes more than a jumbo frame; a machine's card would drop it.
+        guard frame.byteCount <= Limits.maximumFrameBytes || destination == Station.arbiter.address else {
+            port.report.malformed += 1
+            return
+        }
         if destination >> 40 & 1 == 1 {
             for target in ports where target.station != port.station {
                 deliver(frame, from: port.station, to: target, now: now)

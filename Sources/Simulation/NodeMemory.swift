@@ -8,6 +8,7 @@ import Wire
 struct NodeMemory: NodeWorld {
     let station: Station
     let maximumFrameBytes: Int
+    let trainPages: Int
     var outbox: [Frame] = []
     var frames = PageFrames()
     private(set) var copies: [FrameHandle?]
@@ -25,8 +26,9 @@ struct NodeMemory: NodeWorld {
         case rollback(GlobalTime)
     }
 
-    init(station: Station, sharedPages: Int, maximumFrameBytes: Int) {
+    init(station: Station, sharedPages: Int, maximumFrameBytes: Int, trainPages: Int) {
         self.station = station
+        self.trainPages = trainPages
         self.maximumFrameBytes = maximumFrameBytes
         copies = [FrameHandle?](repeating: nil, count: sharedPages)
         working = copies
@@ -47,6 +49,24 @@ struct NodeMemory: NodeWorld {
         let handle = content.handle ?? copies[Int(content.page.index)]
         precondition(handle != nil || content.count == 0, "a page that is sent is here")
         outbox.append(makeFrame(byteCount, fill) { frames.emit(handle, content, at: target, into: &$0) })
+        return true
+    }
+
+    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
+        precondition(run.count <= trainPages, "a train fits the link")
+        var bytes = [UInt8](repeating: 0, count: writer.byteCount)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        var writer = writer
+        writer.begin(&raw)
+        for place in 0..<run.count {
+            guard let handle = run[place].handle ?? copies[Int(run[place].page.index)] else {
+                preconditionFailure("a page that is sent is here")
+            }
+            writer.append(frames[handle].span.bytes, to: &raw)
+        }
+        writer.finish(&raw)
+        outbox.append(Frame(bytes))
         return true
     }
 

@@ -73,6 +73,8 @@ struct Scenario {
     var strictPerMille = 20
     /// How often a program waits until its commit is durable.
     var durablePerMille = 0
+    /// Pages that one frame to the arbiter may carry.
+    var trainPages = 0
 
     /// How much of the past stations remember.
     struct Memory {
@@ -139,6 +141,7 @@ struct Scenario {
         if trouble.contains(.spite) { addSpite(&random, trouble) }
         addLongPause(variety)
         durablePerMille = variety.durablePerMille
+        if maximumFrameBytes == Limits.maximumFrameBytes { trainPages = variety.trainPages }
         if trouble.contains(.lulls) { addLull(&random, trouble) }
         if trouble.contains(.disks) { addDisk(&random, trouble) }
         if trouble.contains(.restores) { addRestore(&random) }

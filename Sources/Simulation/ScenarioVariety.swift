@@ -14,8 +14,12 @@ struct Variety {
     var longPause: (station: Int, nanoseconds: UInt64)?
     /// How often a program waits until its commit is durable.
     var durablePerMille = 0
+    /// Pages that one frame to the arbiter may carry, where frames are large.
+    var trainPages = 0
 
     init(seed: UInt64, _ trouble: Trouble) {
+        var trains = Generator(seed ^ 0x7472_6169_6e73)
+        if trouble.contains(.variety), trains.chance(700) { trainPages = [2, 3, Limits.trainPages][trains.below(3)] }
         var random = Generator(seed ^ 0x7661_7269_6574_7900)
         guard trouble.contains(.variety), random.chance(400) else { return }
         if random.chance(300) { nodes = 6 + random.below(3) }

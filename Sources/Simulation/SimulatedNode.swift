@@ -46,6 +46,7 @@ final class SimulatedNode {
     var hasRejoined = false
     let strictPerMille: Int
     let durablePerMille: Int
+    private let trainPages: Int
     /// The commit that the program waits for.
     private var durableTime: GlobalTime?
 
@@ -62,10 +63,12 @@ final class SimulatedNode {
     }
 
     init(station: Station, module: BootModule, workload: Workload, think: (low: UInt64, high: UInt64), tuning: Tuning,
-         limits: Scenario.Memory, strictPerMille: Int = 0, durablePerMille: Int = 0, random: Generator) {
+         limits: Scenario.Memory, strictPerMille: Int = 0, durablePerMille: Int = 0, trainPages: Int = 0,
+         random: Generator) {
         self.limits = limits
         self.strictPerMille = strictPerMille
         self.durablePerMille = durablePerMille
+        self.trainPages = trainPages
         self.station = station
         self.workload = workload
         self.think = think
@@ -73,7 +76,7 @@ final class SimulatedNode {
         core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: limits.preImages,
                         logEntries: limits.logEntries, logWords: limits.logWords, tuning: tuning)
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
-                            maximumFrameBytes: Int(module.maximumFrameBytes))
+                            maximumFrameBytes: Int(module.maximumFrameBytes), trainPages: trainPages)
     }
 
     /// A boot: everything that was in memory is gone, and the clock begins anew.
@@ -81,7 +84,7 @@ final class SimulatedNode {
         core = NodeCore(module: module, build: Simulation.build, writeLimit: 1024, preImageLimit: limits.preImages,
                         logEntries: limits.logEntries, logWords: limits.logWords, tuning: tuning)
         memory = NodeMemory(station: station, sharedPages: Int(module.sharedPages),
-                            maximumFrameBytes: Int(module.maximumFrameBytes))
+                            maximumFrameBytes: Int(module.maximumFrameBytes), trainPages: trainPages)
         isAlive = true
         life += 1
         evictsUntil = 0

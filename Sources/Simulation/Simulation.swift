@@ -113,7 +113,7 @@ public final class Simulation {
                 station: node, module: Self.module(node, nonce: random.next() | 1, scenario), workload: workload,
                 think: scenario.think,
                 tuning: Tuning(), limits: scenario.memory, strictPerMille: scenario.strictPerMille,
-                durablePerMille: scenario.durablePerMille,
+                durablePerMille: scenario.durablePerMille, trainPages: scenario.trainPages,
                 random: random.split()))
         }
         arbiter = SimulatedArbiter(sharedPages: scenario.layout.sharedPages,

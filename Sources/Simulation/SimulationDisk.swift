@@ -135,6 +135,7 @@ extension Simulation {
         guard arbiter.isAlive, arbiter.isListening(at: now) else { return }
         labels += 1
         arbiter.store.mark(isLabelled ? "state \(labels)" : "", notBefore: arbiter.core.applied)
+        arbiter.core.want(arbiter.core.applied, now: now, &arbiter.store)
         finish(arbiterAt: now)
     }
 

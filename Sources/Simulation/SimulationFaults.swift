@@ -239,6 +239,9 @@ extension Simulation {
         if let reply = PageReply.parse(bytes), header.kind == .pageReply {
             text += " page \(reply.page.index) \(checker.describe(reply.version.raw)) \(reply.index)/\(reply.count)"
         }
+        if let train = PageTrain.parse(bytes), header.kind == .pageTrain {
+            text += " page \(train.first.index)+\(train.count) \(checker.describe(train.version.raw))"
+        }
         if header.kind == .commit || header.kind == .recordReply,
             let piece = RecordPiece.parse(bytes, at: Payload.at(0)) {
             text += " \(checker.describe(piece.time.raw)) token \(piece.tokenNumber) \(piece.index)/\(piece.count)"

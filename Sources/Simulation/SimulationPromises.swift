@@ -46,7 +46,7 @@ extension Simulation {
             for place in 0..<Int(answer.holdings) {
                 promises[index]?.holdings.append(PollAnswer.holding(at: place, of: bytes))
             }
-        case .commit, .tokenGrant, .pageReply:
+        case .commit, .tokenGrant, .pageReply, .pageTrain:
             guard let promise = promises[index], promise.incarnation == incarnation,
                 bytes.load(UInt32.self, at: 24) < promise.epoch
             else { return }

@@ -209,6 +209,9 @@ extension Simulation {
             let reply = PageReply.parse(bytes), reply.version > checker.newestSaved, reply.index + 1 == reply.count,
             take(.crashServer) {
             strike(sender, backAfter: 900)
+        } else if kind == .pageTrain, armed.contains(.crashServer), let train = PageTrain.parse(bytes),
+            train.version > checker.newestSaved, take(.crashServer) {
+            strike(sender, backAfter: 900)
         } else if kind == .joinAccept, node.core.phase == .member {
             afterAccept(at: node)
         }

@@ -57,8 +57,8 @@ public struct FrameHeader: Equatable, Sendable {
         guard let kind = Kind(rawValue: frame.load(UInt8.self, at: 17)) else { throw .kind }
         guard frame.load(UInt16.self, at: 14) == 0, frame.load(UInt16.self, at: 22) == 0 else { throw .reserved }
         let payload = Int(frame.load(UInt16.self, at: 20))
-        guard Limits.headerBytes + payload == frame.byteCount, frame.byteCount <= Limits.maximumFrameBytes
-        else { throw .length }
+        let longest = kind == .pageTrain ? Limits.trainFrameBytes : Limits.maximumFrameBytes
+        guard Limits.headerBytes + payload == frame.byteCount, frame.byteCount <= longest else { throw .length }
         let time = GlobalTime(raw: frame.load(UInt64.self, at: 48))
         let epoch = frame.load(UInt32.self, at: 24)
         guard epoch <= Limits.maximumEpoch else { throw .reserved }
@@ -71,6 +71,17 @@ public struct FrameHeader: Equatable, Sendable {
 
     /// Writes the header; the payload must be in place already, because the tag covers it.
     public func emit(into frame: inout MutableRawSpan, key: SipHash.Key) {
+        emitFields(into: &frame)
+        Self.store(Self.tag(of: frame.bytes, key: key), in: &frame)
+    }
+
+    static func store(_ tag: SipHash.Tag, in frame: inout MutableRawSpan) {
+        frame.store(tag.low, at: 56)
+        frame.store(tag.high, at: 64)
+    }
+
+    /// Writes all but the tag.
+    func emitFields(into frame: inout MutableRawSpan) {
         precondition(frame.byteCount == Limits.headerBytes + payloadBytes, "payload does not fill the frame")
         let to = target.address
         let from = sender.address
@@ -91,16 +102,18 @@ public struct FrameHeader: Equatable, Sendable {
         frame.store(cluster, at: 32)
         frame.store(sequence, at: 40)
         frame.store(applied.raw, at: 48)
-        let tag = Self.tag(of: frame.bytes, key: key)
-        frame.store(tag.low, at: 56)
-        frame.store(tag.high, at: 64)
     }
 
     /// The tag that the frame should carry.
     public static func tag(of frame: RawSpan, key: SipHash.Key) -> SipHash.Tag {
         var hash = SipHash(key: key)
-        for offset in stride(from: 16, to: 56, by: 8) { hash.absorb(frame.load(UInt64.self, at: offset)) }
+        absorb(frame, into: &hash)
         return hash.finish(frame, from: Limits.headerBytes)
+    }
+
+    /// The fields that the tag covers.
+    static func absorb(_ frame: RawSpan, into hash: inout SipHash) {
+        for offset in stride(from: 16, to: 56, by: 8) { hash.absorb(frame.load(UInt64.self, at: offset)) }
     }
 
     /// Whether the frame carries the tag that the key gives. Compared without an early exit.
@@ -113,7 +126,7 @@ public struct FrameHeader: Equatable, Sendable {
     public enum Kind: UInt8, Sendable, CaseIterable {
         case joinRequest = 1, joinChallenge, joinAnswer, joinAccept, joinRefusal
         case heartbeat = 16
-        case pageRequest = 32, pageReply, pageAbsent
+        case pageRequest = 32, pageReply, pageAbsent, pageTrain
         case tokenRequest = 48, tokenGrant
         case commit = 64, recordRequest, recordReply, missing
         case poll = 80, pollAnswer, open, epochQuestion

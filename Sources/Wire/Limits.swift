@@ -4,8 +4,14 @@ public enum Limits {
     public static let pageBytes = 4096
     /// Ethernet header, two bytes that align what follows, the frozen frame header and its tag.
     public static let headerBytes = 72
-    /// The largest Ethernet frame anywhere: a page with its headers (72 + 24 + 4096) rounded up to a multiple of 256.
+    /// The largest Ethernet frame that a node takes: a page with its headers (72 + 32 + 4096), rounded up to a multiple
+    /// of 256.
     public static let maximumFrameBytes = 4352
+    /// Pages that one frame to the arbiter may carry, on a segment of jumbo frames.
+    public static let trainPages = 15
+    /// The largest frame to the arbiter: a train with its headers (72 + 24 + 15 × 4096), rounded up to a multiple of
+    /// 256. Its payload's length must fit 16 bits.
+    public static let trainFrameBytes = 61_696
     /// The largest frame on a standard segment: MTU 1500 and the Ethernet header.
     public static let standardFrameBytes = 1514
     /// Nodes of a cluster: one bit of a 64-bit set each, one page each in the system area.

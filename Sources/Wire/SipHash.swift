@@ -74,19 +74,50 @@ public struct SipHash {
         var offset = start
         let end = bytes.byteCount &- 64
         while offset <= end {
-            hash.mix(bytes.loadUnchecked(at: offset))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 8))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 16))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 24))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 32))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 40))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 48))
-            hash.mix(bytes.loadUnchecked(at: offset &+ 56))
+            for half in 0..<2 {
+                let place = offset &+ half &* 32
+                let first = bytes.loadUnchecked(at: place)
+                let second = bytes.loadUnchecked(at: place &+ 8)
+                let third = bytes.loadUnchecked(at: place &+ 16)
+                let fourth = bytes.loadUnchecked(at: place &+ 24)
+                hash.mix(first)
+                hash.mix(second)
+                hash.mix(third)
+                hash.mix(fourth)
+            }
             offset &+= 64
         }
         self = hash
         length &+= UInt64(offset &- start)
         return offset
+    }
+
+    /// Takes in a multiple of 64 bytes on their way to another place: who copies a page and signs it reads it once.
+    public mutating func absorb(_ bytes: RawSpan, copiedTo target: inout MutableRawSpan, at start: Int) {
+        precondition(bytes.byteCount % 64 == 0, "whole runs")
+        precondition(start >= 0 && start <= target.byteCount - bytes.byteCount, "copied inside of the target")
+        var hash = self
+        var offset = 0
+        while offset < bytes.byteCount {
+            for half in 0..<2 {
+                let place = offset &+ half &* 32
+                let first = bytes.loadUnchecked(at: place)
+                let second = bytes.loadUnchecked(at: place &+ 8)
+                let third = bytes.loadUnchecked(at: place &+ 16)
+                let fourth = bytes.loadUnchecked(at: place &+ 24)
+                target.storeUnchecked(first, at: start &+ place)
+                target.storeUnchecked(second, at: start &+ place &+ 8)
+                target.storeUnchecked(third, at: start &+ place &+ 16)
+                target.storeUnchecked(fourth, at: start &+ place &+ 24)
+                hash.mix(first)
+                hash.mix(second)
+                hash.mix(third)
+                hash.mix(fourth)
+            }
+            offset &+= 64
+        }
+        self = hash
+        length &+= UInt64(bytes.byteCount)
     }
 
     /// Takes in the whole words of `range` and returns the tag; the tail of up to seven bytes closes the hash.

@@ -24,7 +24,7 @@ import Testing
         #expect(card.address == MACAddress(0x02, 0x50, 0x4c, 0x58, 0x00, 0x09))
         #expect(card.interrupt == .message(vector: 0x41))
         #expect(fake.accepted == 1 << 32 | 1 << 5)
-        #expect(card.maximumFrameBytes == 4352)
+        #expect(card.maximumFrameBytes == 4352 && card.maximumTransmitBytes == FrameLimits.trainFrameBytes)
         #expect(fake.queues[0].isEnabled && fake.queues[1].isEnabled && !fake.queues[2].isEnabled)
         #expect(fake.queues[0].vector == 0 && fake.queues[1].vector == 0xffff)
         #expect(machine.load(fake.queues[0].available + 2, as: UInt16.self) == 128)
@@ -36,7 +36,8 @@ import Testing
 
     @Test func aSmallerMtuLimitsFrames() throws {
         fake.offered |= 1 << 3
-        #expect(try makeCard().maximumFrameBytes == 1514)
+        let card = try makeCard()
+        #expect(card.maximumFrameBytes == 1514 && card.maximumTransmitBytes == 1514)
     }
 
     @Test func refusalsAreErrors() {
@@ -126,15 +127,41 @@ import Testing
     @Test func aFullTransmitRingRefusesAndRecovers() throws {
         var card = try makeCard()
         fake.sendsAtOnce = false
-        for number in 0..<128 { #expect(send(&card, makeFrame(number, 4352))) }
+        for number in 0..<120 { #expect(send(&card, makeFrame(number, 4352))) }
         #expect(!card.transmit(60) { _ in Issue.record("a full ring must not ask for the frame") })
         #expect(card.counters.transmitRefusals == 1)
         fake.sendAll()
-        for number in 128..<256 { #expect(send(&card, makeFrame(number, 4352))) }
+        for number in 120..<240 { #expect(send(&card, makeFrame(number, 4352))) }
         fake.sendAll()
-        #expect(fake.sent == (0..<256).map { makeFrame($0, 4352) })
+        #expect(fake.sent == (0..<240).map { makeFrame($0, 4352) })
         // The buffers were full of what was there before.
         #expect(fake.strangeHeaders == 0)
+    }
+
+    /// Long frames have buffers of their own: when those are out, the others are there, and the other way round.
+    @Test func longFramesGoBesideOthers() throws {
+        var card = try makeCard()
+        fake.sendsAtOnce = false
+        let most = FrameLimits.trainFrameBytes
+        var expected: [[UInt8]] = []
+        for round in 0..<3 {
+            for number in 0..<8 {
+                let (long, short) = (makeFrame(round + number, most - number), makeFrame(number, 60))
+                #expect(send(&card, long))
+                expected.append(long)
+                guard number % 2 == 0 else { continue }
+                #expect(send(&card, short))
+                expected.append(short)
+            }
+            #expect(!card.transmit(4600) { _ in Issue.record("no long buffer is left") })
+            #expect(!card.transmit(most) { _ in Issue.record("no long buffer is left") })
+            #expect(card.counters.transmitRefusals == UInt64(2 * round + 2))
+            #expect(send(&card, makeFrame(9, 4352)))
+            expected.append(makeFrame(9, 4352))
+            fake.sendAll()
+        }
+        #expect(fake.sent == expected && fake.strangeHeaders == 0)
+        #expect(!send(&card, [UInt8](repeating: 0, count: most + 1)))
     }
 
     @Test func shortFramesArePaddedAndImpossibleOnesRefused() throws {
@@ -143,7 +170,7 @@ import Testing
         #expect(send(&card, makeFrame(1, 20)))
         #expect(fake.sent.last == makeFrame(1, 20) + [UInt8](repeating: 0, count: 40))
         #expect(!send(&card, []))
-        #expect(!send(&card, [UInt8](repeating: 0, count: 4353)))
+        #expect(!send(&card, [UInt8](repeating: 0, count: FrameLimits.trainFrameBytes + 1)))
     }
 
     /// The physical address of a queue's notification register in the fake's layout.

@@ -14,7 +14,7 @@ struct CaptureTests {
         try capture.write(bytes.span.bytes, microseconds: 1_700_000_000_000_123)
         try capture.flush()
         let golden: [UInt8] =
-            [0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0x11, 0, 0, 1, 0, 0, 0]
+            [0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x00, 0xF1, 0, 0, 1, 0, 0, 0]
             + [0x00, 0xF1, 0x53, 0x65, 123, 0, 0, 0, 20, 0, 0, 0, 20, 0, 0, 0] + bytes
         #expect(try Data(contentsOf: URL(filePath: path)) == Data(golden))
         #expect(capture.frames == 1)

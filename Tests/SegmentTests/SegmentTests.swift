@@ -34,7 +34,7 @@ struct SegmentTests {
         let stage = try Stage(stations: 1...2)
         let sender = try stage.station(1)
         let receiver = try stage.station(2)
-        for bytes in [0, 1, 13, Limits.maximumFrameBytes + 1, 65_000] {
+        for bytes in [0, 1, 13, Limits.maximumFrameBytes + 1, Limits.trainFrameBytes + 1] {
             sender.send(frame(to: two, from: one, bytes: bytes))
         }
         sender.send(frame(to: Station(9), from: one))
@@ -43,7 +43,23 @@ struct SegmentTests {
         sender.send(shortest)
         #expect(receiver.collect(1) == [shortest])
         try stage.wait { $0.ports[0].malformed == 7 }
-        #expect(stage.segment.status.ports[0].framesIn == 3)
+        #expect(stage.segment.status.ports[0].framesIn == 4)
+    }
+
+    /// Only the arbiter takes more than a jumbo frame.
+    @Test func aTrainReachesTheArbiterAlone() throws {
+        let stage = try Stage(stations: 1...2)
+        try stage.segment.attach(.arbiter)
+        let (node, other) = (try stage.station(1), try stage.station(2))
+        let arbiter = try stage.station(Station.arbiter.number)
+        let train = frame(to: .arbiter, from: one, bytes: Limits.trainFrameBytes, mark: 3)
+        sendSurely(train, by: node)
+        #expect(arbiter.collect(1) == [train])
+        sendSurely(frame(to: two, from: one, bytes: Limits.maximumFrameBytes + 1), by: node)
+        sendSurely(frame(to: .everyone, from: one, bytes: Limits.trainFrameBytes), by: node)
+        sendSurely(frame(to: .arbiter, from: one, bytes: Limits.trainFrameBytes + 1), by: node)
+        try stage.wait { $0.ports[0].malformed == 3 }
+        #expect(other.collect(1, quiet: 50).isEmpty && arbiter.collect(1, quiet: 50).isEmpty)
     }
 
     /// A segment that gets no processor for a while leaves the sender's socket full: a loss that is not the segment's.

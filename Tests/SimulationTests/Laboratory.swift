@@ -86,7 +86,7 @@ final class Laboratory {
         everything.append((sender.number, frame))
         let bytes = frame.bytes
         guard let kind = FrameHeader.Kind(rawValue: bytes[17]) else { return }
-        let isSaving = kind == .pageReply && bytes[19] == Station.arbiter.number
+        let isSaving = kind == .pageTrain || kind == .pageReply && bytes[19] == Station.arbiter.number
             || kind == .pageRequest && sender == .arbiter
         if kind != .heartbeat && kind != .report && !isSaving { counted.append(kind) }
     }

@@ -85,6 +85,8 @@ struct Sample: Sendable, CustomStringConvertible {
                            applied: time, wanted: .zero)),
         Sample(PageReply(nonce: 3, page: PageNumber(77), version: time, index: 7, count: 8, offset: 4088, length: 8),
                behind: [1, 2, 3, 4, 5, 6, 7, 8]),
+        Sample(PageTrain(nonce: 3, version: time, first: PageNumber(77), count: 2),
+               behind: [UInt8](repeating: 0xA5, count: 2 * Limits.pageBytes)),
         Sample(PageAbsent(nonce: 3, page: PageNumber(77))),
         Sample(TokenRequest(requester: Station(3), requesterIncarnation: 5, hops: 1, isUrgent: true)),
         Sample(TokenGrant(

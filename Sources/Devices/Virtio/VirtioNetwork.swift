@@ -7,6 +7,8 @@ enum VirtioNetworkBuffer {
     static let frameOffset = headerOffset + headerBytes
     /// Bytes from one buffer to the next: room for the longest frame and its header.
     static let slotBytes = 4608
+    /// The longest frame in a slot.
+    static let roomBytes = slotBytes - frameOffset
 }
 
 /// Driver of a modern virtio network card on PCI (virtio 1.1, section 5.1), one queue each way, no offloads.
@@ -26,7 +28,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     private static var transmitQueue: UInt16 { 1 }
 
     public let maximumFrameBytes: Int
-    public var maximumTransmitBytes: Int { maximumFrameBytes }
+    public let maximumTransmitBytes: Int
     public let address: MACAddress
     public private(set) var counters = DeviceCounters()
 
@@ -35,15 +37,14 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     private var receiver: VirtioQueue<Platform.Memory>
     private var transmitter: VirtioQueue<Platform.Memory>
     private let receiveMemory: Platform.Memory
-    private let transmitMemory: Platform.Memory
+    private var transmitBuffers: VirtioTransmitBuffers<Platform.Memory>
     private let receiveNotification: Int
     private let transmitNotification: Int
-    private var freeTransmitSlots: SlotSet
 
     /// Resets the card and starts it. `receiveVector` is the MSI-X table's entry for received frames, nil when the
     /// wired interrupt is used.
     ///
-    /// Throws `outOfMemory` without 1,160 KiB to share with the device, and what finding and negotiating throws.
+    /// Throws `outOfMemory` without 1,395 KiB to share with the device, and what finding and negotiating throws.
     public init(
         _ platform: Platform, _ function: PCIFunction, receiveVector: UInt16?, maximumFrameBytes: Int
     ) throws(DeviceError) {
@@ -55,8 +56,10 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
             platform, transport, Self.receiveQueue, Self.receiveSlots, wantsInterrupts: true)
         let transmitter = try Self.makeQueue(
             platform, transport, Self.transmitQueue, Self.transmitSlots, wantsInterrupts: false)
-        let receiveMemory = try Self.makeBuffers(platform, receiver, deviceWrites: true)
-        let transmitMemory = try Self.makeBuffers(platform, transmitter, deviceWrites: false)
+        let receiveMemory = try Self.makeReceiveBuffers(platform, receiver)
+        let frameLimit = Self.frameLimit(transport.device, features, maximumFrameBytes)
+        let transmitBuffers = try VirtioTransmitBuffers(
+            platform, transmitter, hasTrains: frameLimit >= FrameLimits.jumboFrameBytes)
         let none = VirtioTransport<Platform>.noVector
         let receiveNotification = try transport.enableQueue(
             Self.receiveQueue, receiver, vector: receiveVector ?? none)
@@ -64,14 +67,14 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
         self.transport = transport
         self.usesMessages = receiveVector != nil
         self.address = Self.readAddress(transport.device)
-        self.maximumFrameBytes = Self.frameLimit(transport.device, features, maximumFrameBytes)
+        self.maximumFrameBytes = frameLimit
+        self.maximumTransmitBytes = transmitBuffers.maximumBytes ?? frameLimit
         self.receiver = receiver
         self.transmitter = transmitter
         self.receiveMemory = receiveMemory
-        self.transmitMemory = transmitMemory
+        self.transmitBuffers = transmitBuffers
         self.receiveNotification = receiveNotification
         self.transmitNotification = transmitNotification
-        self.freeTransmitSlots = SlotSet(below: transmitter.layout.size)
         start()
     }
 
@@ -90,8 +93,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
 
     /// The longest frame: what was asked for, or less when the device tells a smaller MTU.
     private static func frameLimit(_ device: Platform.Registers, _ features: UInt64, _ wanted: Int) -> Int {
-        let room = VirtioNetworkBuffer.slotBytes - VirtioNetworkBuffer.frameOffset
-        precondition(wanted <= room, "a frame must fit into a buffer")
+        precondition(wanted <= VirtioNetworkBuffer.roomBytes, "a frame must fit into a buffer")
         guard features & VirtioFeature.maximumTransmissionUnit != 0 else { return wanted }
         let mtuOffset = 10
         return min(wanted, Int(device.load16(mtuOffset)) + FrameLimits.headerBytes)
@@ -108,8 +110,8 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
         return VirtioQueue(memory: memory, layout: layout, wantsInterrupts: wantsInterrupts)
     }
 
-    private static func makeBuffers(
-        _ platform: Platform, _ queue: VirtioQueue<Platform.Memory>, deviceWrites: Bool
+    private static func makeReceiveBuffers(
+        _ platform: Platform, _ queue: VirtioQueue<Platform.Memory>
     ) throws(DeviceError) -> Platform.Memory {
         let byteCount = queue.layout.size * VirtioNetworkBuffer.slotBytes
         guard let memory = platform.allocateDMA(byteCount: byteCount, alignment: 16, isZeroed: false)
@@ -118,8 +120,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
         for slot in 0..<queue.layout.size {
             let offset = slot * VirtioNetworkBuffer.slotBytes + VirtioNetworkBuffer.headerOffset
             let place = memory.physicalAddress + UInt64(offset)
-            queue.describe(slot, address: place, byteCount: room, deviceWrites: deviceWrites)
-            if !deviceWrites { memory.withMutableBytes(offset, VirtioNetworkBuffer.headerBytes) { $0.clear(from: 0) } }
+            queue.describe(slot, address: place, byteCount: room, deviceWrites: true)
         }
         return memory
     }
@@ -168,15 +169,14 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     }
 
     public mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
-        guard byteCount > 0 && byteCount <= maximumFrameBytes else { return false }
-        if freeTransmitSlots.count == 0 { reclaim() }
-        guard let slot = freeTransmitSlots.removeFirst() else {
+        guard byteCount > 0 && byteCount <= maximumTransmitBytes else { return false }
+        if !transmitBuffers.hasRoom(byteCount) { reclaim() }
+        guard let slot = transmitBuffers.take(byteCount) else {
             counters.transmitRefusals &+= 1
             return false
         }
         let padded = max(byteCount, FrameLimits.shortestFrameBytes)
-        let offset = slot * VirtioNetworkBuffer.slotBytes + VirtioNetworkBuffer.frameOffset
-        transmitMemory.fillFrame(offset, byteCount, padded: padded, fill)
+        transmitBuffers.fill(slot, byteCount, padded: padded, fill)
         transmitter.resize(slot, byteCount: VirtioNetworkBuffer.headerBytes + padded)
         transmitter.offer(slot)
         if transmitter.publish() {
@@ -192,7 +192,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
             switch transmitter.takeUsed() {
             case .none: return
             case .inconsistent: counters.inconsistencies &+= 1
-            case .buffer(let slot, _): freeTransmitSlots.insert(slot)
+            case .buffer(let slot, _): transmitBuffers.give(slot)
             }
         }
     }
