@@ -222,6 +222,8 @@ extension LiveTests {
             fill(full)
             _ = try await cluster.wait { $0.trouble != nil }
             try await cluster.plurix("kill", "n2")
+            // An arbiter that stands still answers what its store alone can tell.
+            #expect(try await cluster.plurix(["checkpoints"]).status == 0)
             unlink(full)
             let status = try await cluster.wait { $0.notices.contains { $0.contains("n2 died") } }
             #expect(status.trouble == nil)
@@ -237,6 +239,22 @@ extension LiveTests {
             _ = try await cluster.wait { $0.running != nil }
             fill(full)
             _ = try await cluster.wait { $0.trouble != nil && $0.savedTime < $0.commitTime }
+            // What the store frees, its reserve first, is taken too: nobody waits for a disk that has no room.
+            let filling = Task {
+                while !Task.isCancelled {
+                    fill(full)
+                    try? await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            var looks = 0
+            _ = try await cluster.wait { status in
+                looks = status.trouble == nil ? 0 : looks + 1
+                return looks == 20
+            }
+            let stop = try await cluster.plurix(["stop"], limit: .seconds(15))
+            #expect(stop.status == 69 && stop.complaint.contains("No space left on device"), "\(stop)")
+            filling.cancel()
+            await filling.value
             let down = try await cluster.plurix(["down", "--force"])
             #expect(down.status == 0 && down.complaint.contains("lost: the last"))
             #expect(try await run.status != 0)
@@ -244,8 +262,9 @@ extension LiveTests {
             #expect(try await cluster.plurix(["fsck", cluster.store]).status == 0)
         }
 
+        /// Takes all room that there is; what it has already stays its own.
         private func fill(_ path: String) {
-            let file = open(path, O_WRONLY | O_CREAT, 0o600)
+            let file = open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
             let zeros = [UInt8](repeating: 0, count: 4096)
             while write(file, zeros, zeros.count) > 0 {}
             close(file)

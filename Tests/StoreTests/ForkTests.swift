@@ -74,6 +74,42 @@ struct ForkTests {
         }
     }
 
+    /// Where checkpoints need all of them, it goes on when some are forgotten: to say which there is always room.
+    @Test func aLogWithTooManyCheckpointsCanForgetThem() throws {
+        var model = StoreModel(Sample.tiny)
+        var store = try Sample.store(on: SimulatedDisk())
+        var counter: UInt64 = 0
+        for _ in 0..<3 {
+            while true {
+                let before = (model, counter)
+                counter += 1
+                do throws(StoreError) {
+                    try commit(Sample.time(counter), page: UInt32(counter % 8), &store, &model, isKept: true)
+                } catch {
+                    #expect(error == .tooLarge)
+                    store.abandonCheckpoint()
+                    (model, counter) = before
+                    break
+                }
+            }
+            while try store.clean(budget: 4096) {}
+            // Not in the room that is left in the newest segment.
+            while store.geometry.segmentBytes - store.log.position.offset > 400 {
+                do throws(StoreError) { try store.set([(3, [UInt8](repeating: 1, count: 100))]) } catch { break }
+            }
+            for time in store.checkpoints.dropLast().map(\.time) {
+                try store.forget([time])
+                model.forget([time])
+            }
+            try store.settle()
+            while try store.clean(budget: 4096) {}
+            try store.set([(3, [])])
+            try store.settle()
+            var opened = try Store.open(store.disk)
+            #expect(try opened.picture() == model.picture)
+        }
+    }
+
     private func commit(
         _ time: GlobalTime, page: UInt32, _ store: inout Store<SimulatedDisk>, _ model: inout StoreModel,
         isKept: Bool = false
