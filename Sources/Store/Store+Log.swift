@@ -84,7 +84,9 @@ extension Store where Medium: ~Copyable {
         guard empty + byteCount + 64 <= geometry.segmentBytes else { throw .tooLarge }
         // A log that names so many segments must be cleaned first, and there must be room to say which of them go: of
         // each 8 bytes, of the 24 that name it. So it is with checkpoints, which may be why they are needed.
-        guard kind == .dropped || kind == .forgotten || summary.count <= geometry.segmentBytes / 8 * 5 else { throw .tooLarge }
+        guard kind == .dropped || kind == .forgotten || summary.count <= geometry.segmentBytes / 8 * 5 else {
+            throw .tooLarge
+        }
         if state.head != 0 { try closeHead() }
         try beginSegment()
     }

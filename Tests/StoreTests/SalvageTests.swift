@@ -80,7 +80,7 @@ import Wire
     /// Where the summary of a segment ends.
     private func summaryEnd(_ segment: UInt64, _ disk: SimulatedDisk) throws -> Int {
         var disk = disk
-        let reader = try #require(try SegmentReader(segment, Sample.key, &disk))
+        let reader = try #require(try SegmentReader(segment, Sample.logKey, &disk))
         let head = try #require(try reader.record(at: reader.start))
         return reader.start.offset + head.byteCount
     }
