@@ -127,7 +127,7 @@ public struct ClusterHandle: Sendable {
             try await ensureSupervisor()
             do throws(Failure) { return try await supervisor.send(request, limit: limit) } catch {
                 guard error.kind == .unavailable, error.place == supervisor.path else {
-                    throw isRepeatable ? error : late(error)
+                    throw late(error, Request.operation)
                 }
                 guard isRepeatable else {
                     throw Failure(
@@ -141,10 +141,11 @@ public struct ClusterHandle: Sendable {
         return try await supervisor.send(request, limit: limit)
     }
 
-    /// A supervisor that has not answered in time has the request all the same.
-    private func late(_ failure: Failure) -> Failure {
-        guard failure.kind == .timeout, failure.place == supervisor.path else { return failure }
-        let advice = "it may still do what it was asked: see \(directory.hint("status"))"
+    /// A supervisor that has not answered in time may have begun.
+    private func late(_ failure: Failure, _ operation: String) -> Failure {
+        guard failure.kind == .timeout, failure.place == supervisor.path, operation != SupervisorStatus.operation
+        else { return failure }
+        let advice = "see \(directory.hint("status")) whether it was done, and if not, try again"
         return Failure(
             failure.kind, failure.message, advice: failure.advice.map { "\($0); \(advice)" } ?? advice,
             at: failure.place)

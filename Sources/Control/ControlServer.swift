@@ -59,6 +59,7 @@ public struct ControlServer: Sendable {
         do {
             try await connection.executeThenClose { requests, answers in
                 for try await request in requests {
+                    guard try await isHeard(connection.channel) else { return }
                     var answer = ByteBuffer(bytes: try await reply(to: Data(request.readableBytesView)))
                     answer.writeInteger(UInt8(ascii: "\n"))
                     try await answers.write(answer)
@@ -67,6 +68,13 @@ public struct ControlServer: Sendable {
         } catch {
             logger.debug("a control connection ended: \(error)")
         }
+    }
+
+    /// Whether anybody waits for an answer. Who asked while this process was stopped has been told that it does not
+    /// answer, and has gone: nothing is done for him unawares. The end of a connection is read together with what came
+    /// before it.
+    private func isHeard(_ channel: any Channel) async throws -> Bool {
+        try await channel.eventLoop.submit { channel.isActive }.get()
     }
 
     private func reply(to line: Data) async throws -> Data {

@@ -97,7 +97,9 @@ extension LiveTests {
                 let told = try await cluster.plurix(["kill", "n2"], limit: .seconds(20))
                 #expect(told.status == 75 && told.complaint.contains("kill -CONT \(supervisor)"))
                 kill(supervisor, SIGCONT)
-                // It does what it was asked.
+                // Who has gone gets nothing done any more.
+                #expect(try await cluster.status().nodes.map(\.state) == ["joined", "joined"])
+                try await cluster.plurix("kill", "n2")
                 _ = try await cluster.wait { $0.nodes.map(\.state) == ["joined", "dead"] }
                 let events = try await cluster.plurix("events")
                 #expect((words + ["the segment (process \(segment)) goes on"]).allSatisfy(events.contains))
