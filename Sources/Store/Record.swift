@@ -94,7 +94,7 @@ struct RecordPlace: Sendable {
             return hash.finish(record, from: RecordHead.byteCount).low
         }
         let payload = record.extracting(RecordHead.byteCount..<record.byteCount)
-        hash.absorb(Digest.of(payload, seed: key.hash.low))
+        hash.absorb(XXHash64.hash(payload, seed: key.hash.low))
         return hash.finish(RawSpan(), from: 0).low
     }
 
