@@ -1,0 +1,96 @@
+import Testing
+
+@testable import Wire
+
+@Suite struct PageTrainTests {
+    private static let counts = [2, 3, Limits.trainPages]
+
+    private static func page(_ number: Int) -> [UInt64] {
+        (0..<UInt64(Limits.pageBytes / 8)).map { ($0 + UInt64(1000 * number)) &* 0x9E37_79B9_7F4A_7C15 }
+    }
+
+    private static func header(_ train: PageTrain) -> FrameHeader {
+        var header = Sample.header
+        header.kind = .pageTrain
+        header.payloadBytes = train.byteCount
+        return header
+    }
+
+    private static func train(_ count: Int) -> PageTrain {
+        PageTrain(nonce: 3, version: GlobalTime(epoch: 2, counter: 9), first: PageNumber(7), count: UInt16(count))
+    }
+
+    private static func frame(_ count: Int) -> [UInt8] {
+        let train = train(count)
+        var writer = TrainWriter(train, header(train), key: Sample.key)
+        var frame = [UInt8](repeating: 0, count: writer.byteCount)
+        var span = frame.mutableSpan
+        var bytes = span.mutableBytes
+        writer.begin(&bytes)
+        for number in 0..<count { writer.append(page(number).span.bytes, to: &bytes) }
+        writer.finish(&bytes)
+        return frame
+    }
+
+    @Test(arguments: counts) func whatIsWrittenInOnePassIsWhatAnyFrameWouldBe(count: Int) throws {
+        let frame = Self.frame(count)
+        let header = try FrameHeader.parse(frame.span.bytes)
+        #expect(header == Self.header(Self.train(count)))
+        let train = PageTrain.parse(frame.span.bytes)
+        #expect(train?.count == UInt16(count) && train?.first == PageNumber(7) && train?.nonce == 3)
+        #expect(isAuthentic(frame, Sample.key))
+        for number in 0..<count {
+            for (word, value) in Self.page(number).enumerated() {
+                let place = PageTrain.dataOffset + number * Limits.pageBytes + 8 * word
+                let found = frame.span.bytes.load(UInt64.self, at: place)
+                #expect(found == value)
+            }
+        }
+        var again = [UInt8](repeating: 0, count: frame.count)
+        again.replaceSubrange(Limits.headerBytes..., with: frame[Limits.headerBytes...])
+        var span = again.mutableSpan
+        var bytes = span.mutableBytes
+        Self.header(Self.train(count)).emit(into: &bytes, key: Sample.key)
+        #expect(again == frame)
+    }
+
+    @Test(arguments: counts) func nothingOfItCanBeChanged(count: Int) {
+        let frame = Self.frame(count)
+        for bit in stride(from: 16 * 8, to: frame.count * 8, by: 127) {
+            var hostile = frame
+            hostile[bit / 8] ^= 1 << UInt8(bit % 8)
+            #expect(!isAuthentic(hostile, Sample.key), "bit \(bit)")
+        }
+        // Two pages change places; one goes, one comes, a part of one.
+        let (first, second) = (PageTrain.dataOffset, PageTrain.dataOffset + Limits.pageBytes)
+        let swapped = frame[..<first] + frame[second..<second + Limits.pageBytes] + frame[first..<second]
+            + frame[(second + Limits.pageBytes)...]
+        for hostile in [
+            Array(swapped), frame.dropLast(Limits.pageBytes), frame + frame.suffix(Limits.pageBytes), frame + [0],
+            frame.dropLast(), frame.dropLast(8), Array(frame.prefix(PageTrain.dataOffset - 1)),
+        ] as [[UInt8]] {
+            #expect(!isAuthentic(hostile, Sample.key), "\(hostile.count) bytes")
+        }
+    }
+
+    @Test func impossibleOnesAreNone() {
+        func isRead(_ train: PageTrain, _ pages: Int) -> Bool {
+            var frame = [UInt8](repeating: 0, count: PageTrain.dataOffset + pages * Limits.pageBytes)
+            var header = Self.header(train)
+            header.payloadBytes = frame.count - Limits.headerBytes
+            var span = frame.mutableSpan
+            var bytes = span.mutableBytes
+            train.emit(into: &bytes)
+            header.emit(into: &bytes, key: Sample.key)
+            return PageTrain.parse(bytes.bytes) != nil
+        }
+        var train = Self.train(2)
+        #expect(isRead(train, 2) && !isRead(train, 3) && !isRead(train, 1))
+        train.first = PageNumber(.max)
+        #expect(!isRead(train, 2))
+        train = Self.train(2)
+        train.version = .zero
+        #expect(!isRead(train, 2))
+        #expect(!isRead(Self.train(1), 1) && isRead(Self.train(15), 15))
+    }
+}
