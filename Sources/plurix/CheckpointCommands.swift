@@ -21,7 +21,7 @@ struct TakeCheckpoint: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Option(help: ArgumentHelp("A name for it, without spaces.", valueName: "label"))
+    @Option(help: ArgumentHelp("A name for it, without spaces or what cannot be seen.", valueName: "label"))
     var label: String?
 
     func validate() throws {
@@ -159,7 +159,7 @@ struct Restore: AsyncParsableCommand {
     func run() async throws {
         let cluster = try common.cluster()
         let hint = cluster.directory.hint
-        Terminal.progress("going back to \(at)")
+        Terminal.progress("going back to \(at.printable)")
         let watch = Interruption().watch {
             Terminal.progress(
                 "what was begun goes on without this command: see \(hint("status")) and \(hint("events"))")
