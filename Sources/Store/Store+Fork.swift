@@ -34,8 +34,8 @@ extension Store where Medium: ~Copyable {
         fork.log.position = log.position
         fork.log.nextNumber = log.nextNumber
         fork.log.flushedSequence = log.position.sequence
-        // What its writer may have left unflushed.
-        fork.log.dirty = log.dirty
+        // What its writer may have left unflushed, and is shared.
+        fork.log.dirty = state.segments.all.map { .segment($0.number) }.filter { log.dirty.contains($0) }
         try fork.beginSegment()
         try fork.append(.rewind, time: time, WordWriter())
         if !registers.isEmpty { try fork.set(registers) }

@@ -127,6 +127,22 @@ import Wire
         #expect(try salvaged(missing, was) != nil)
     }
 
+    /// What was dropped since the log was vouched for was walked through, and is none of the fork's.
+    @Test func whatWasDroppedIsNotNeeded() throws {
+        var store = try Sample.store(on: SimulatedDisk())
+        for counter in 1...100 as ClosedRange<UInt64> {
+            let time = Sample.time(counter)
+            try store.put(0, time, Sample.page(UInt8(counter)))
+            try store.endCheckpoint(Checkpoint(time: time, created: counter, isKept: false))
+            while try store.clean(budget: 512) {}
+            try store.flushLog()
+            var left = try Store.salvage(store.disk)
+            var fork = try left.fork(into: SimulatedDisk(), cluster: 8, identity: 5)
+            #expect(try fork.content(of: 0, at: time).bytes == Sample.page(UInt8(counter)))
+        }
+        #expect(store.leftovers.count > 1)
+    }
+
     @Test func aSoundStoreLosesNothing() throws {
         let (disk, was) = try Self.image(isCleaned: true)
         #expect(try salvaged(disk, was) == Sample.time(120))
