@@ -16,7 +16,7 @@ final class Port {
     /// Of the frames that wait, each at least `leastFrameBytes`.
     private var waitingBytes = 0
 
-    /// Kept for a slow station: 256 of the largest frames, or some thousands of commits. A station that is further
+    /// Kept for a slow station: 256 of the frames with a page, or some thousands of commits. A station that is further
     /// behind loses frames, as on any Ethernet. (256 frames of whatever size were 20 ms of a busy cluster's commits: on
     /// a busy host an arbiter lost some, and what it had asked for with them.)
     static let waitingLimit = 256 * Limits.maximumFrameBytes

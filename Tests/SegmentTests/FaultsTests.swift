@@ -1,5 +1,6 @@
 import Control
 import Testing
+import Wire
 
 @testable import Segment
 
@@ -88,6 +89,18 @@ struct FaultsTests {
         var order: [UInt8] = []
         while let entry = queue.take(at: 100) { order.append(entry.frame[0]) }
         #expect(order == [1, 3, 5, 4, 2, 0])
+    }
+
+    /// Trains are as long as fourteen other frames: memory is counted, too.
+    @Test func longFramesAreKeptAsFarAsThereIsRoom() {
+        var queue = DelayQueue()
+        let train = [UInt8](repeating: 0, count: Limits.trainFrameBytes)
+        var kept = 0
+        while kept < DelayQueue.limit, queue.insert(train, to: 1, due: 1) { kept += 1 }
+        #expect(kept == DelayQueue.byteLimit / train.count)
+        let first = queue.take(at: 1)
+        let isKept = queue.insert(train, to: 1, due: 2)
+        #expect(first != nil && isKept)
     }
 }
 
