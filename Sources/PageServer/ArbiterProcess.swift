@@ -143,8 +143,8 @@ public struct ArbiterProcess: Sendable {
         if let label { try CheckpointName.check(label, among: keeper.checkpoints) }
         let time = try await loop.perform { $0.commitTime }
         let mark = keeper.mark(label ?? "", notBefore: time, now: Clock.microsecondsSince1970())
-        try await loop.perform { $0.want(time) }
         defer { keeper.forget(mark: mark) }
+        try await loop.perform { $0.want(time) }
         let end = ContinuousClock.now + Self.checkpointPatience
         while true {
             if let outcome = keeper.outcome(of: mark) {

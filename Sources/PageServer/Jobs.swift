@@ -131,7 +131,7 @@ struct Jobs {
             guard let number = purpose.job, let place = jobs.firstIndex(where: { $0.number == number })
             else { continue }
             jobs[place].finished(purpose, outcome, now: now, &orders)
-            if let time = jobs[place].startedAt { note(JobBegin(job: number, time: time)) }
+            if !jobs[place].hasEnded, let time = jobs[place].startedAt { note(JobBegin(job: number, time: time)) }
         }
         if now - askedAt > Self.abandonment {
             for place in jobs.indices where jobs[place].cancel(now: now, &orders) {

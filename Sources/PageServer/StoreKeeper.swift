@@ -280,7 +280,6 @@ final class StoreKeeper: @unchecked Sendable {
         }
     }
 
-
     /// Tells what has happened, and sees to it that a store that cannot be written is tried again.
     ///
     /// - Parameter isAwaited: The arbiter sees by itself that all is durable.
