@@ -25,17 +25,20 @@ struct Attendance {
 
     /// Somebody has looked whether it is stopped.
     ///
-    /// - Parameter name: what a reader knows it by.
+    /// - Parameter name: what a reader knows it by; files are read for it, so only when it is needed.
     /// - Returns: What is to be noted.
-    mutating func looked(at number: Int32, _ name: String, isStopped: Bool, now: ContinuousClock.Instant) -> String? {
+    mutating func looked(
+        at number: Int32, _ name: @autoclosure () -> String, isStopped: Bool, now: ContinuousClock.Instant
+    ) -> String? {
         if number != self.number { self = Attendance(of: number) }
         guard isStopped else {
             stoppedSince = nil
-            return state == .stopped ? change(to: .atWork, name) : nil
+            return state == .stopped ? change(to: .atWork, name()) : nil
         }
         let since = stoppedSince ?? now
         stoppedSince = since
         guard state != .stopped, now - since >= Self.moment else { return nil }
+        let name = name()
         trouble = Failure(
             .unavailable, "\(name) is stopped", advice: "let it go on: kill -CONT \(number)", at: name)
         return change(to: .stopped, name)

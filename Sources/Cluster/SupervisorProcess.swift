@@ -134,9 +134,12 @@ public struct SupervisorProcess: Sendable {
             try await Task.sleep(for: Self.askInterval)
             guard let one = process.running(in: directory) else { continue }
             var hasAnswered = true
+            let begin = ContinuousClock.now
             do throws(Failure) {
                 _ = try await process.client(in: directory).send(question, limit: Self.answerLimit)
             } catch {
+                // Given up early, because it or the segment is stopped: who watches names that.
+                if error.kind == .timeout, ContinuousClock.now - begin < Self.answerLimit { continue }
                 // Who has died is started again by who watches.
                 hasAnswered = error.kind != .timeout
             }
