@@ -1,7 +1,8 @@
 ; memcpy, memmove, memset, memcmp: called by compiled Swift, and the way pages are copied.
 ;
-; Whole words by `rep movsq`: on TCG a page costs 519 instructions, byte by byte 4,119; real processors are fast
-; either way. All four may be interrupted by an abort: they touch nothing but the caller's memory.
+; Whole words: byte by byte a page costs TCG 4,119 instructions. memcpy copies runs of 64 bytes in straight code, which
+; TCG does faster than `rep movsq`, though it counts more instructions (some 1,290 a page instead of 519); real
+; processors are fast either way. All four may be interrupted by an abort: they touch nothing but the caller's memory.
 
 bits 64
 default rel

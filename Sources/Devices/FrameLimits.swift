@@ -1,6 +1,6 @@
 /// Sizes that both drivers share, in bytes.
 public enum FrameLimits {
-    /// The longest frame of the project: a page of 4096 bytes, its headers and authentication code in one frame.
+    /// The longest frame that every station takes: a page of 4096 bytes, its headers and authentication code in one.
     public static let jumboFrameBytes = 4352
     /// The longest frame that goes to a station of the host: several pages in one, on a segment of jumbo frames.
     public static let trainFrameBytes = 61_696

@@ -120,7 +120,7 @@ public struct SipHash {
         length &+= UInt64(bytes.byteCount)
     }
 
-    /// Takes in the whole words of `range` and returns the tag; the tail of up to seven bytes closes the hash.
+    /// Takes in the whole words from `start` on and returns the tag; the tail of up to seven bytes closes the hash.
     public mutating func finish(_ bytes: RawSpan, from start: Int) -> Tag {
         var offset = absorbRuns(bytes, from: start)
         let end = bytes.byteCount

@@ -44,7 +44,7 @@ public struct VirtioNetwork<Platform: DevicePlatform>: NetworkDevice, ~Copyable 
     /// Resets the card and starts it. `receiveVector` is the MSI-X table's entry for received frames, nil when the
     /// wired interrupt is used.
     ///
-    /// Throws `outOfMemory` without 1,395 KiB to share with the device, and what finding and negotiating throws.
+    /// Throws `outOfMemory` without 1,607 KiB to share with the device, and what finding and negotiating throws.
     public init(
         _ platform: Platform, _ function: PCIFunction, receiveVector: UInt16?, maximumFrameBytes: Int
     ) throws(DeviceError) {
