@@ -125,4 +125,15 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
             at: time, into: target, cluster: cluster, identity: identity,
             registers: facts.registers(unlike: ArbiterFacts())))
     }
+
+    /// A fork that is sound, of a store that need not be.
+    public mutating func soundFork(
+        at time: GlobalTime, into target: consuming Medium, cluster: UInt64, identity: UInt64
+    ) throws(StoreError) -> DurableState {
+        var facts = facts
+        facts.goBack(to: time)
+        return try DurableState(store.soundFork(
+            at: time, into: target, cluster: cluster, identity: identity,
+            registers: facts.registers(unlike: ArbiterFacts())))
+    }
 }

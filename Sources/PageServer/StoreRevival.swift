@@ -73,10 +73,11 @@ public enum StoreRevival {
     /// Makes a store out of what a damaged one still holds, which is not touched: the newest state all of which can be
     /// read, or the named one. It gets a cluster of its own: what is lost may have been known to the old one's nodes.
     ///
+    /// - Returns: What it begins with, and the older checkpoints that were not whole.
     /// - Throws: as `fork`; `.fault` when nothing whole is found.
     public static func salvage(
         from path: String, at name: String?, into target: String
-    ) throws(Failure) -> CheckpointReport {
+    ) throws(Failure) -> (found: CheckpointReport, lost: [CheckpointReport]) {
         let disk = try StoreDirectory(path, for: .reading)
         var state: DurableState<StoreDirectory>
         do throws(StoreError) { state = try DurableState(Store.salvage(disk)) } catch {
@@ -88,9 +89,16 @@ public enum StoreRevival {
             do throws(StoreError) { guard try state.isWhole(at: one.time) else { continue } } catch {
                 throw Failure(error, store: path)
             }
-            _ = try fork(
-                &state, at: CheckpointName.text(one.time), into: target, cluster: UInt64.random(in: 1 ... .max))
-            return CheckpointReport(one)
+            var saved: [Checkpoint] = []
+            _ = try make(from: &state, at: CheckpointName.text(one.time), into: target) {
+                state, time, disk throws(StoreError) in
+                var generator = SystemRandomNumberGenerator()
+                saved = try state.soundFork(
+                    at: time, into: disk, cluster: .random(in: 1 ... .max), identity: generator.next()
+                ).store.checkpoints
+            }
+            let older = state.store.checkpoints.filter { $0.time < one.time && !saved.contains($0) }
+            return (CheckpointReport(one), older.map { CheckpointReport($0) })
         }
         guard let name else {
             throw Failure(
@@ -103,6 +111,17 @@ public enum StoreRevival {
 
     static func fork(
         _ state: inout DurableState<StoreDirectory>, at name: String?, into target: String, cluster: UInt64
+    ) throws(Failure) -> GlobalTime {
+        try make(from: &state, at: name, into: target) { state, time, disk throws(StoreError) in
+            var generator = SystemRandomNumberGenerator()
+            _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
+        }
+    }
+
+    /// Lets `body` make a store in the target, where nothing is left when it fails.
+    private static func make(
+        from state: inout DurableState<StoreDirectory>, at name: String?, into target: String,
+        _ body: (inout DurableState<StoreDirectory>, GlobalTime, consuming StoreDirectory) throws(StoreError) -> Void
     ) throws(Failure) -> GlobalTime {
         let checkpoints = state.store.checkpoints
         guard let newest = checkpoints.last else {
@@ -118,10 +137,7 @@ public enum StoreRevival {
         let isNew = try StoreFolder.make(target)
         guard try StoreFolder.content(of: target) == .nothing else { throw Failure(StoreError.exists, store: target) }
         let disk = try StoreDirectory(target, for: .creating)
-        var generator = SystemRandomNumberGenerator()
-        do throws(StoreError) {
-            _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
-        } catch {
+        do throws(StoreError) { try body(&state, time, disk) } catch {
             // Its beginnings are nobody's.
             if error != .exists { try StoreFolder.delete(target, andDirectory: isNew) }
             throw Failure(error, store: target)

@@ -47,7 +47,7 @@ extension Store where Medium: ~Copyable {
         return fork
     }
 
-    private mutating func requireNothing() throws(StoreError) {
+    mutating func requireNothing() throws(StoreError) {
         do throws(DiskError) {
             guard try disk.files().isEmpty else { throw DiskError.exists }
         } catch {

@@ -75,15 +75,20 @@ struct StoreCommand: ParsableCommand {
 
         private struct Outcome: Encodable {
             var checkpoint: CheckpointReport
+            /// Older checkpoints that were not whole.
+            var lost: [CheckpointReport]
             var storeDirectory: String
         }
 
         func run() throws {
-            let found = try StoreUser.named(path) { () throws(Failure) in
+            let (found, lost) = try StoreUser.named(path) { () throws(Failure) in
                 try StoreRevival.salvage(from: path, at: at, into: target)
             }
-            if common.json { return try Terminal.show(json: Outcome(checkpoint: found, storeDirectory: target)) }
+            if common.json {
+                return try Terminal.show(json: Outcome(checkpoint: found, lost: lost, storeDirectory: target))
+            }
             Terminal.show("\(target): the memory as it was at \(found.title), taken \(found.taken)")
+            for one in lost { Terminal.show("the checkpoint \(one.title) was not whole, and is lost") }
             Terminal.show("what was saved after it is lost; go on with it: plurix up --from \(target.quoted)")
         }
     }

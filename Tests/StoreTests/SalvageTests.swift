@@ -63,8 +63,15 @@ import Wire
         }
         #expect(store.disk.files().allSatisfy { store.disk[$0] == disk[$0] } && store.disk.files() == disk.files())
         guard let newest else { return nil }
-        let fork = try store.fork(at: newest, into: SimulatedDisk(), cluster: 8, identity: 5)
+        let fork = try store.soundFork(at: newest, into: SimulatedDisk(), cluster: 8, identity: 5)
+        #expect(try Store.check(fork.disk).isSound)
         var again = try Store.open(fork.disk, cluster: 8)
+        for checkpoint in again.checkpoints {
+            #expect(store.checkpoints.contains(checkpoint))
+            for page in 0..<Sample.tiny.pageCount {
+                #expect(try again.content(of: UInt32(page), at: checkpoint.time).bytes == was[checkpoint.time]?[page])
+            }
+        }
         for page in 0..<Sample.tiny.pageCount {
             #expect(try again.content(of: UInt32(page)).bytes == was[newest]?[page])
         }
@@ -141,6 +148,26 @@ import Wire
             #expect(try fork.content(of: 0, at: time).bytes == Sample.page(UInt8(counter)))
         }
         #expect(store.leftovers.count > 1)
+    }
+
+    /// What nobody needs any more is damaged: nothing is lost, and the new store shares nothing of it.
+    @Test func damageThatNobodyNeedsIsNotTakenAlong() throws {
+        let (disk, was) = try Self.image(isCleaned: false)
+        var damaged = disk
+        let end = try summaryEnd(1, disk)
+        damaged[.segment(1)][end + 50] ^= 4
+        var store = try Store.salvage(damaged)
+        let copy = try store.soundFork(
+            at: Sample.time(120), into: SimulatedDisk(), cluster: 8, identity: 5, registers: [(1, [120])])
+        #expect(try Store.check(copy.disk).isSound && copy.register(1) == [120])
+        #expect(try copy.retention == Store.examine(disk).retention)
+        var again = try Store.open(copy.disk, cluster: 8)
+        #expect(again.checkpoints == store.checkpoints && again.checkpoints.count > 4)
+        for checkpoint in again.checkpoints {
+            for page in 0..<Sample.tiny.pageCount {
+                #expect(try again.content(of: UInt32(page), at: checkpoint.time).bytes == was[checkpoint.time]?[page])
+            }
+        }
     }
 
     @Test func aSoundStoreLosesNothing() throws {
