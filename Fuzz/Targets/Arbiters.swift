@@ -107,7 +107,8 @@ struct ArbiterRun {
 
     private mutating func answerByTrain(_ request: PageRequest, from sender: Station, _ incarnation: UInt32) {
         let count = min(Int(request.count), Limits.trainPages)
-        let train = PageTrain(nonce: request.nonce, version: request.wanted, first: request.page, count: UInt16(count))
+        var train = PageTrain(nonce: request.nonce, version: request.wanted)
+        for place in 0..<count { train.append(PageNumber(request.page.index &+ UInt32(place))) }
         var payload = [UInt8](repeating: 0, count: Limits.headerBytes + train.byteCount)
         payload.write { train.emit(into: &$0) }
         payload.removeFirst(Limits.headerBytes)

@@ -44,10 +44,11 @@ extension FrameForge {
         }
     }
 
+    /// - Parameter more: fills the message's end.
     private func bytes<M: Message>(_ message: M, _ more: [UInt8] = []) -> [UInt8] {
         var frame = [UInt8](repeating: 0, count: Limits.headerBytes + message.byteCount)
         frame.write { message.emit(into: &$0) }
-        return Array(frame[Limits.headerBytes...]) + more
+        return frame[Limits.headerBytes...].dropLast(more.count) + more
     }
 
     private func build(_ input: inout Input) -> BuildIdentifier {
@@ -105,9 +106,11 @@ extension FrameForge {
         let first = request.map { PageNumber($0.page.index &+ UInt32(distance)) } ?? page(&input)
         let wanted = request?.wanted ?? .zero
         let version = wanted > .zero && input.byte() < 0xF0 ? wanted : time(&input)
-        return bytes(
-            PageTrain(nonce: nonce(request?.nonce ?? 0, &input), version: version, first: first, count: UInt16(count)),
-            [UInt8](repeating: input.byte(), count: count * Limits.pageBytes))
+        var train = PageTrain(nonce: nonce(request?.nonce ?? 0, &input), version: version)
+        for place in 0..<count {
+            train.append(input.byte() < 0xE0 ? PageNumber(first.index &+ UInt32(place)) : page(&input))
+        }
+        return bytes(train, [UInt8](repeating: input.byte(), count: count * Limits.pageBytes))
     }
 
     private func pageAbsent(_ input: inout Input) -> [UInt8] {

@@ -21,7 +21,7 @@ extension FrameForge {
         }
         case .pageTrain: return check(PageTrain.self, frame) { frame in
             guard let train = PageTrain.parse(frame.span.bytes) else { return }
-            require(PageTrain.dataOffset + Int(train.count) * Limits.pageBytes == frame.count, "pages fill their frame")
+            require(train.dataOffset + train.count * Limits.pageBytes == frame.count, "pages fill their frame")
         }
         case .pageAbsent: return check(PageAbsent.self, frame)
         case .tokenRequest: return check(TokenRequest.self, frame)

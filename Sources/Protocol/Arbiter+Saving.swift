@@ -156,60 +156,72 @@ extension Arbiter {
     mutating func receivePageReply<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                     _ world: inout World) -> Bool {
         guard let reply = PageReply.parse(frame) else { return false }
-        let isPushed = reply.nonce == PageReply.unasked
-        guard polling == nil, let place = needPlace(reply.page), let need = saving?.needs[place],
-            need.state == .asked, need.version == reply.version, isPushed || need.question.isAnswered(by: reply.nonce)
-        else {
-            if isPushed { keepPush(reply, frame, &world) }
-            return true
+        guard polling == nil else { return true }
+        switch take(reply, frame, from: PageReply.dataOffset, now, &world) {
+        case .unwanted:
+            if reply.nonce == PageReply.unasked { keepPush(reply, frame, from: PageReply.dataOffset, &world) }
+        case .part: break
+        case .whole(let delay):
+            if let delay { patience.note(delay) }
+            askForNeeds(now, &world)
+            finishSave(now, &world)
         }
-        guard let arrival = saving?.needs[place].pieces.take(reply), arrival != .unwanted else { return true }
-        let handle = need.handle ?? world.stage()
-        saving?.needs[place].handle = handle
-        world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
-        guard saving?.needs[place].pieces.isComplete == true else { return true }
-        if !isPushed, let delay = need.question.delay(of: reply.nonce, now) { patience.note(delay) }
-        world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
-        saving?.finish(place)
-        askForNeeds(now, &world)
-        finishSave(now, &world)
         return true
     }
 
-    /// Takes each page of a train as if it had come alone [P28].
+    /// Takes each page of a train as if it had come alone; one that nobody asked for also asks for its save [P27, P28].
     mutating func receivePageTrain<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,
                                                                     _ world: inout World) -> Bool {
         guard let train = PageTrain.parse(frame) else { return false }
         guard polling == nil else { return true }
+        let isPushed = train.nonce == PageReply.unasked
         var delay: UInt64?
-        for distance in 0..<Int(train.count) {
-            let page = PageNumber(train.first.index + UInt32(distance))
-            guard let place = needPlace(page), let need = saving?.needs[place], need.state == .asked,
-                need.version == train.version, need.question.isAnswered(by: train.nonce)
-            else { continue }
-            let handle = need.handle ?? world.stage()
-            saving?.needs[place].handle = handle
-            let start = PageTrain.dataOffset + distance * Limits.pageBytes
-            world.fill(handle, at: 0, with: frame, from: start, count: Limits.pageBytes)
-            delay = need.question.delay(of: train.nonce, now)
-            world.gathered(SavedPage(page: page, version: need.version, handle: handle))
-            saving?.finish(place)
+        for place in 0..<train.count {
+            let reply = PageReply(nonce: train.nonce, page: train[place], version: train.version, index: 0, count: 1,
+                                  offset: 0, length: UInt16(Limits.pageBytes))
+            let start = train.dataOffset + place * Limits.pageBytes
+            switch take(reply, frame, from: start, now, &world) {
+            case .whole(let after): delay = after ?? delay
+            case .part: break
+            case .unwanted: if isPushed { keepPush(reply, frame, from: start, &world) }
+            }
         }
         if let delay { patience.note(delay) }
+        if isPushed { want(train.version, now: now, &world) }
         askForNeeds(now, &world)
         finishSave(now, &world)
         return true
     }
 
+    /// What an arrived piece of a page was for the round under way; the way of a whole one that was asked for.
+    private enum Taken { case unwanted, part, whole(delay: UInt64?) }
+
+    private mutating func take<World: ArbiterWorld & ~Copyable>(
+        _ reply: PageReply, _ frame: RawSpan, from start: Int, _ now: UInt64, _ world: inout World
+    ) -> Taken {
+        let isPushed = reply.nonce == PageReply.unasked
+        guard let place = needPlace(reply.page), let need = saving?.needs[place], need.state == .asked,
+            need.version == reply.version, isPushed || need.question.isAnswered(by: reply.nonce)
+        else { return .unwanted }
+        guard let arrival = saving?.needs[place].pieces.take(reply), arrival != .unwanted else { return .part }
+        let handle = need.handle ?? world.stage()
+        saving?.needs[place].handle = handle
+        world.fill(handle, at: Int(reply.offset), with: frame, from: start, count: Int(reply.length))
+        guard saving?.needs[place].pieces.isComplete == true else { return .part }
+        world.gathered(SavedPage(page: need.page, version: need.version, handle: handle))
+        saving?.finish(place)
+        return .whole(delay: isPushed ? nil : need.question.delay(of: reply.nonce, now))
+    }
+
     /// Keeps a piece of a page that the next round will want: of the newest version, and not in the image [P27].
     private mutating func keepPush<World: ArbiterWorld & ~Copyable>(_ reply: PageReply, _ frame: RawSpan,
-                                                                    _ world: inout World) {
-        guard polling == nil, Int(reply.page.index) < latest.count, reply.version > held,
+                                                                    from start: Int, _ world: inout World) {
+        guard Int(reply.page.index) < latest.count, reply.version > held,
             latest[Int(reply.page.index)].version == reply.version,
             gatheredHandle(of: reply.page, reply.version) == nil,
             let handle = pushed.take(reply, stage: { world.stage() })
         else { return }
-        world.fill(handle, at: Int(reply.offset), with: frame, from: PageReply.dataOffset, count: Int(reply.length))
+        world.fill(handle, at: Int(reply.offset), with: frame, from: start, count: Int(reply.length))
     }
 
     mutating func receivePageAbsent<World: ArbiterWorld & ~Copyable>(_ frame: RawSpan, _ now: UInt64,

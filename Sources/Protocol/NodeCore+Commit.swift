@@ -169,18 +169,21 @@ extension NodeCore {
     public mutating func awaitSaved<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
         guard saved < time else { return }
         awaited = time
-        push(time, &world)
-        send(SaveRequest(time: time), to: .arbiter, &world)
+        if !push(time, &world) { send(SaveRequest(time: time), to: .arbiter, &world) }
     }
 
     /// Sends the arbiter what a commit of this node has written, before it asks; a long one it asks for [P27].
-    private mutating func push<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) {
+    ///
+    /// - Returns: Whether all of it went in a train, which asks for its save too.
+    private mutating func push<World: NodeWorld & ~Copyable>(_ time: GlobalTime, _ world: inout World) -> Bool {
         guard !isFrozen, let entry = log.entry(time.counter), entry.time == time, entry.committer == station,
             entry.total <= Limits.maximumRequestPages
-        else { return }
+        else { return false }
+        var run = PageRun()
         for place in 0..<entry.total {
-            _ = sendVersion(log.page(place, of: entry), time, nonce: PageReply.unasked, to: .arbiter, &world)
+            _ = gather(log.page(place, of: entry), time, &run, PageReply.unasked, .arbiter, &world)
         }
+        return send(run, time, PageReply.unasked, .arbiter, &world)
     }
 
     // MARK: Strict reads

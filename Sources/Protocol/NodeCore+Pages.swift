@@ -239,64 +239,66 @@ extension NodeCore {
     /// page of a run is answered for itself [P26].
     private mutating func serveVersions<World: NodeWorld & ~Copyable>(_ request: PageRequest, isAsked: Bool,
                                                                       _ world: inout World) {
-        let longest = request.requester == .arbiter ? min(world.trainPages, Limits.trainPages) : 0
         let end = min(Int(request.page.index) + Int(request.count), pages.count)
-        var index = Int(request.page.index)
-        while index < end {
+        var run = PageRun()
+        for index in Int(request.page.index)..<end {
             let page = PageNumber(UInt32(index))
-            let run = neighbours(from: page, request.wanted, atMost: min(longest, end - index))
-            if run.count >= 2, sendTrain(run, request, &world) {
-                index += run.count
-                continue
-            }
-            if !sendVersion(page, request.wanted, nonce: request.nonce, to: request.requester, &world), isAsked {
+            if !gather(page, request.wanted, &run, request.nonce, request.requester, &world), isAsked {
                 send(PageAbsent(nonce: request.nonce, page: page), to: request.requester, &world)
             }
-            index += 1
         }
+        _ = send(run, request.wanted, request.nonce, request.requester, &world)
     }
 
-    /// Neighbours from `first` on that are here in exactly this version.
-    private func neighbours(from first: PageNumber, _ version: GlobalTime, atMost longest: Int) -> PageRun {
-        var run = PageRun(first: first)
-        while run.count < longest {
-            let page = PageNumber(first.index + UInt32(run.count))
-            let record = pages[Int(page.index)]
-            if record.isPresent && record.version == version {
-                run.append(nil)
-            } else if let handle = preImages.find(page, version) {
-                run.append(handle)
-            } else {
-                break
-            }
+    /// Adds a page to those that go together, and lets them go when they are as many as may [P28].
+    ///
+    /// - Returns: Whether exactly this version is here, as the copy or among the pre-images.
+    mutating func gather<World: NodeWorld & ~Copyable>(
+        _ page: PageNumber, _ version: GlobalTime, _ run: inout PageRun, _ nonce: UInt64, _ target: Station,
+        _ world: inout World
+    ) -> Bool {
+        let record = pages[Int(page.index)]
+        if record.isPresent && record.version == version {
+            run.append(page, nil)
+        } else if let handle = preImages.find(page, version) {
+            run.append(page, handle)
+        } else {
+            return false
         }
-        return run
+        if run.count >= longestTrain(to: target, world) {
+            _ = send(run, version, nonce, target, &world)
+            run = PageRun()
+        }
+        return true
     }
 
-    /// Sends a run in one frame [P28].
-    private mutating func sendTrain<World: NodeWorld & ~Copyable>(_ run: PageRun, _ request: PageRequest,
-                                                                  _ world: inout World) -> Bool {
-        let train = PageTrain(nonce: request.nonce, version: request.wanted, first: run.first, count: UInt16(run.count))
-        let header = endpoint.nextHeader(.pageTrain, to: request.requester, payloadBytes: train.byteCount, epoch: epoch,
+    private func longestTrain<World: NodeWorld & ~Copyable>(to target: Station, _ world: borrowing World) -> Int {
+        target == .arbiter ? max(1, min(world.trainPages, Limits.trainPages)) : 1
+    }
+
+    /// Sends pages in one frame, or one by one where that does not pass.
+    ///
+    /// - Returns: Whether it was one frame.
+    mutating func send<World: NodeWorld & ~Copyable>(
+        _ run: PageRun, _ version: GlobalTime, _ nonce: UInt64, _ target: Station, _ world: inout World
+    ) -> Bool {
+        if run.count > 1, sendTrain(run, version, nonce, target, &world) { return true }
+        for place in 0..<run.count {
+            sendPage(run[place].page, version, run[place].handle, nonce, target, &world)
+        }
+        return false
+    }
+
+    private mutating func sendTrain<World: NodeWorld & ~Copyable>(
+        _ run: PageRun, _ version: GlobalTime, _ nonce: UInt64, _ target: Station, _ world: inout World
+    ) -> Bool {
+        var train = PageTrain(nonce: nonce, version: version)
+        for place in 0..<run.count { train.append(run[place].page) }
+        let header = endpoint.nextHeader(.pageTrain, to: target, payloadBytes: train.byteCount, epoch: epoch,
                                          applied: applied)
         let isSent = world.transmit(run, TrainWriter(train, header, key: endpoint.key))
         if isSent { counters.pagesServed += UInt64(run.count) }
         return isSent
-    }
-
-    /// - Returns: Whether exactly this version is here, as the copy or among the pre-images.
-    mutating func sendVersion<World: NodeWorld & ~Copyable>(
-        _ page: PageNumber, _ version: GlobalTime, nonce: UInt64, to target: Station, _ world: inout World
-    ) -> Bool {
-        let record = pages[Int(page.index)]
-        if record.isPresent && record.version == version {
-            sendPage(page, version, nil, nonce, target, &world)
-        } else if let handle = preImages.find(page, version) {
-            sendPage(page, version, handle, nonce, target, &world)
-        } else {
-            return false
-        }
-        return true
     }
 
     private mutating func sendPage<World: NodeWorld & ~Copyable>(

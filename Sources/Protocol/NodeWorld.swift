@@ -22,23 +22,23 @@ public struct PageContent: Sendable {
     }
 }
 
-/// Neighbouring pages as a whole, each its committed content or a kept frame.
+/// Whole pages, each its committed content or a kept frame.
 public struct PageRun: Sendable {
-    public let first: PageNumber
     /// At most `Limits.trainPages`.
     public private(set) var count = 0
+    private var pages = InlineArray<15, UInt32>(repeating: 0)
     private var handles = InlineArray<15, FrameHandle?>(repeating: nil)
 
-    init(first: PageNumber) { self.first = first }
+    init() {}
 
-    mutating func append(_ handle: FrameHandle?) {
+    mutating func append(_ page: PageNumber, _ handle: FrameHandle?) {
+        pages[count] = page.index
         handles[count] = handle
         count += 1
     }
 
     public subscript(_ place: Int) -> PageContent {
-        PageContent(page: PageNumber(first.index + UInt32(place)), handle: handles[place], offset: 0,
-                    count: Limits.pageBytes)
+        PageContent(page: PageNumber(pages[place]), handle: handles[place], offset: 0, count: Limits.pageBytes)
     }
 }
 

@@ -240,7 +240,8 @@ extension Simulation {
             text += " page \(reply.page.index) \(checker.describe(reply.version.raw)) \(reply.index)/\(reply.count)"
         }
         if let train = PageTrain.parse(bytes), header.kind == .pageTrain {
-            text += " page \(train.first.index)+\(train.count) \(checker.describe(train.version.raw))"
+            let pages = (0..<train.count).map { String(train[$0].index) }.joined(separator: ",")
+            text += " pages \(pages) \(checker.describe(train.version.raw))"
         }
         if header.kind == .commit || header.kind == .recordReply,
             let piece = RecordPiece.parse(bytes, at: Payload.at(0)) {

@@ -9,7 +9,7 @@ public enum Limits {
     public static let maximumFrameBytes = 4352
     /// Pages that one frame to the arbiter may carry, on a segment of jumbo frames.
     public static let trainPages = 15
-    /// The largest frame to the arbiter: a train with its headers (72 + 24 + 15 × 4096), rounded up to a multiple of
+    /// The largest frame to the arbiter: a train with its headers (72 + 88 + 15 × 4096), rounded up to a multiple of
     /// 256. Its payload's length must fit 16 bits.
     public static let trainFrameBytes = 61_696
     /// The largest frame on a standard segment: MTU 1500 and the Ethernet header.

@@ -3,12 +3,13 @@ public struct TrainWriter {
     private let header: FrameHeader
     private let train: PageTrain
     private var hash: SipHash
-    private var offset = PageTrain.dataOffset
+    private var offset: Int
 
     public init(_ train: PageTrain, _ header: FrameHeader, key: SipHash.Key) {
         self.train = train
         self.header = header
         hash = SipHash(key: key)
+        offset = train.dataOffset
     }
 
     /// Bytes of the frame.
@@ -19,7 +20,7 @@ public struct TrainWriter {
         train.emit(into: &frame)
         header.emitFields(into: &frame)
         FrameHeader.absorb(frame.bytes, into: &hash)
-        for place in stride(from: Limits.headerBytes, to: PageTrain.dataOffset, by: 8) {
+        for place in stride(from: Limits.headerBytes, to: train.dataOffset, by: 8) {
             hash.absorb(frame.load(UInt64.self, at: place))
         }
     }

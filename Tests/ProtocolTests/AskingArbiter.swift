@@ -73,7 +73,13 @@ final class AskingArbiter {
         let asked = requests.last { $0.page.index <= first && first < $0.page.index + UInt32($0.count) }
         guard let asked else { return }
         let version = counter.map { GlobalTime(epoch: 1, counter: $0) } ?? asked.wanted
-        receive(PageTrain(nonce: nonce ?? asked.nonce, version: version, first: PageNumber(first), count: count))
+        train((first..<first + UInt32(count)).map { $0 }, version, nonce: nonce ?? asked.nonce)
+    }
+
+    func train(_ pages: [UInt32], _ version: GlobalTime, nonce: UInt64) {
+        var train = PageTrain(nonce: nonce, version: version)
+        for page in pages { train.append(PageNumber(page)) }
+        receive(train)
     }
 
     func want(_ time: GlobalTime) { core.want(time, now: now, &world) }

@@ -52,11 +52,11 @@ struct SavingTests {
         #expect(arbiter.held == GlobalTime(epoch: 1, counter: 1))
     }
 
-    /// An answer to another question is none, and what nobody asked for is not kept.
-    @Test func anUnaskedTrainIsNotTaken() {
+    /// An answer to another question is none.
+    @Test func aTrainOfAnotherQuestionIsNotTaken() {
         let arbiter = AskingArbiter()
         arbiter.commit([3, 4])
-        arbiter.train(3, count: 2, nonce: PageReply.unasked)
+        arbiter.train(3, count: 2, nonce: 1 << 20)
         #expect(arbiter.saved == [] && arbiter.held == .zero)
         arbiter.train(3, count: 2)
         #expect(arbiter.saved == [3, 4] && arbiter.held == GlobalTime(epoch: 1, counter: 1))
@@ -238,6 +238,28 @@ struct PushTests {
         arbiter.push(3, counter: 2)
         arbiter.wantSaved()
         #expect(arbiter.saved == [1, 3])
+    }
+
+    /// A train that nobody asked for brings its pages and asks for their save, wherever they lie; once.
+    @Test func aPushedTrainAsksForItsSave() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3, 9])
+        arbiter.train([3, 9], GlobalTime(epoch: 1, counter: 2), nonce: PageReply.unasked)
+        #expect(arbiter.saved == [1, 3, 9] && arbiter.takeRequests() == [])
+        #expect(arbiter.held == GlobalTime(epoch: 1, counter: 2))
+        arbiter.train([3, 9], GlobalTime(epoch: 1, counter: 2), nonce: PageReply.unasked)
+        arbiter.pass(Arbiter.longestPause)
+        #expect(arbiter.saved == [1, 3, 9] && arbiter.takeRequests() == [])
+    }
+
+    /// What is in no train, or of another version, is asked for.
+    @Test func aPushedTrainOfAnOldVersionIsNotTaken() {
+        let arbiter = restingArbiter()
+        arbiter.commit([3, 9])
+        arbiter.commit([3])
+        arbiter.train([3, 9], GlobalTime(epoch: 1, counter: 2), nonce: PageReply.unasked)
+        #expect(arbiter.saved == [1, 9])
+        #expect(arbiter.takeRequests() == [SavingTests.Run(first: 3, count: 1)])
     }
 
     @Test func noMoreThanAWindowOfPagesIsKept() {

@@ -56,6 +56,12 @@ struct Sample: Sendable, CustomStringConvertible {
     private static let time = GlobalTime(epoch: 2, counter: 0x1234)
     private static let build = BuildIdentifier(low: 0xA1A2_A3A4_A5A6_A7A8, high: 0xB1B2_B3B4_B5B6_B7B8)
 
+    private static var train: PageTrain {
+        var train = PageTrain(nonce: 3, version: time)
+        for number in [77, 9, 78] as [UInt32] { train.append(PageNumber(number)) }
+        return train
+    }
+
     private static var queue: TokenQueue {
         var queue = TokenQueue()
         queue.append(Station(4))
@@ -85,8 +91,7 @@ struct Sample: Sendable, CustomStringConvertible {
                            applied: time, wanted: .zero)),
         Sample(PageReply(nonce: 3, page: PageNumber(77), version: time, index: 7, count: 8, offset: 4088, length: 8),
                behind: [1, 2, 3, 4, 5, 6, 7, 8]),
-        Sample(PageTrain(nonce: 3, version: time, first: PageNumber(77), count: 2),
-               behind: [UInt8](repeating: 0xA5, count: 2 * Limits.pageBytes)),
+        Sample(train, behind: [UInt8](repeating: 0xA5, count: 3 * Limits.pageBytes)),
         Sample(PageAbsent(nonce: 3, page: PageNumber(77))),
         Sample(TokenRequest(requester: Station(3), requesterIncarnation: 5, hops: 1, isUrgent: true)),
         Sample(TokenGrant(
