@@ -18,7 +18,7 @@ struct Variety {
     var trainPages = 0
 
     init(seed: UInt64, _ trouble: Trouble) {
-        var trains = Generator(seed ^ 0x7472_6169_6e73)
+        var trains = Generator(seed ^ 0x7261_696c)
         if trouble.contains(.variety), trains.chance(700) { trainPages = [2, 3, Limits.trainPages][trains.below(3)] }
         var random = Generator(seed ^ 0x7661_7269_6574_7900)
         guard trouble.contains(.variety), random.chance(400) else { return }

@@ -135,7 +135,8 @@ extension Simulation {
         guard arbiter.isAlive, arbiter.isListening(at: now) else { return }
         labels += 1
         arbiter.store.mark(isLabelled ? "state \(labels)" : "", notBefore: arbiter.core.applied)
-        arbiter.core.want(arbiter.core.applied, now: now, &arbiter.store)
+        // Somebody who gives a label waits for it; what is kept from time to time can wait.
+        if isLabelled { arbiter.core.want(arbiter.core.applied, now: now, &arbiter.store) }
         finish(arbiterAt: now)
     }
 
