@@ -44,9 +44,18 @@ public struct AcceleratorProbe: Sendable {
         guard access("/dev/kvm", R_OK | W_OK) == 0 else {
             return Answer(accelerator: .tcg, reason: "this user may not open /dev/kvm")
         }
+        guard Self.hasBMI2 else {
+            return Answer(accelerator: .tcg, reason: "this machine's processor has no BMI2, which nodes need")
+        }
         do { return try boot() } catch {
             return Answer(accelerator: .tcg, reason: "the trial under KVM failed: \(error)")
         }
+    }
+
+    /// Under KVM a node has no more of a processor than there is. Where the system does not say, the trial goes on.
+    private static var hasBMI2: Bool {
+        guard let text = try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8) else { return true }
+        return text.split(whereSeparator: \.isWhitespace).contains("bmi2")
     }
 
     private func boot() throws -> Answer {

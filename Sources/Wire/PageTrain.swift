@@ -1,5 +1,5 @@
-/// The head of a train: pages of one commit in one frame, for the arbiter that saves (PROTOCOL 28). Their numbers follow
-/// it, then their bytes.
+/// The head of a train: pages of one commit in one frame, for the arbiter that saves (PROTOCOL 28). Their numbers
+/// follow it, then their bytes.
 public struct PageTrain: Message {
     public static let kind = FrameHeader.Kind.pageTrain
     private static let fixedBytes = 24
