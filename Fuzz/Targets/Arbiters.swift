@@ -164,7 +164,7 @@ struct ArbiterRun {
     }
 
     private func checkFrames() {
-        let staged = (core.saving?.needs ?? []).compactMap(\.handle)
+        let staged = (core.saving?.needs ?? []).compactMap(\.handle) + core.pushed.pages.map(\.handle)
         for handle in staged { world.pool.use(handle) }
         require(
             world.pool.count == staged.count, "every frame in use is known: \(world.pool.count) and \(staged.count)")

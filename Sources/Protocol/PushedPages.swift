@@ -12,7 +12,7 @@ struct PushedPages: Sendable {
         var isComplete: Bool { pieces.isComplete }
     }
 
-    private var pages: [Page] = []
+    private(set) var pages: [Page] = []
 
     /// As many as are asked for at a time. What does not fit is asked for.
     static let limit = Saving.window
