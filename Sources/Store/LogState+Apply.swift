@@ -7,7 +7,9 @@ extension LogState {
         switch head.kind {
         case .page, .copy: return applyPage(head, offset)
         case .summary: return applySummary(&reader) && reader.isAtEnd
-        case .registers: return registers.read(&reader) && reader.isAtEnd
+        case .registers:
+            registersBefore = nil
+            return registers.read(&reader) && reader.isAtEnd
         case .begin:
             abandon()
             open = OpenCheckpoint(begin: head.sequence, firstSegment: self.head)
@@ -88,6 +90,7 @@ extension LogState {
         guard place(of: time) != nil else { return false }
         abandon()
         checkpoints.removeAll { $0.time > time }
+        registersBefore = registers
         registers = Registers()
         cuts.removeAll { $0.time >= time }
         cuts.append(Cut(segment: head, time: time))

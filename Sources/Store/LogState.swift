@@ -4,6 +4,8 @@ import Wire
 /// what a store knows while it runs is what it finds when it is opened.
 struct LogState: Sendable {
     var registers = Registers()
+    /// What a fork's were before its own, while these have not come.
+    var registersBefore: Registers?
     /// By rising time; the last is the newest state and always stays.
     var checkpoints: [Checkpoint] = []
     var retention = Retention()

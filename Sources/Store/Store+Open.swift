@@ -88,6 +88,8 @@ extension Store where Medium: ~Copyable {
             var recovery = Recovery(block, isLossAccepted: true)
             do throws(StoreError) {
                 store.adopt(try recovery.run(&store.disk))
+                // Those that the fork begins with are lost: it counts as the store that it was made of.
+                if let registers = store.state.registersBefore { store.state.registers = registers }
                 store.findings += findings
                 return store
             } catch {

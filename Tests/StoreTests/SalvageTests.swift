@@ -150,6 +150,22 @@ import Wire
         #expect(store.leftovers.count > 1)
     }
 
+    /// Of a fork nothing is left but that it is one: it knows what was known when it was made, and not nothing.
+    @Test func aForkWithoutItsRegistersHasThoseOfBefore() throws {
+        let (disk, _) = try Self.image(isCleaned: false)
+        var store = try Store.open(disk)
+        let fork = try store.fork(
+            at: Sample.time(60), into: SimulatedDisk(), cluster: 8, identity: 5, registers: [(1, [1]), (2, [2])])
+        let segment = fork.state.head
+        var damaged = fork.disk
+        let end = try summaryEnd(segment, damaged)
+        damaged[.segment(segment)][end + 2 * RecordHead.byteCount + 9] ^= 4
+        let left = try Store.salvage(damaged)
+        #expect(left.register(1) == [120] && left.register(2).isEmpty)
+        #expect(left.checkpoints.last?.time == Sample.time(60))
+        #expect(try Store.salvage(fork.disk).register(1) == [1])
+    }
+
     /// What nobody needs any more is damaged: nothing is lost, and the new store shares nothing of it.
     @Test func damageThatNobodyNeedsIsNotTakenAlong() throws {
         let (disk, was) = try Self.image(isCleaned: false)
