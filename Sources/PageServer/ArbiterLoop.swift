@@ -230,8 +230,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// The newest commit that the arbiter has followed.
     var commitTime: GlobalTime { arbiter.applied }
 
-    /// Somebody waits until this is saved.
-    func want(_ time: GlobalTime) { arbiter.want(time, now: Clock.now(), &world) }
+    /// Somebody waits for a checkpoint.
+    func hasten() { arbiter.hasten(now: Clock.now()) }
 
     private func checkpointIfDue(_ now: UInt64) {
         guard nextCheckpoint <= now else { return }

@@ -144,7 +144,7 @@ public struct ArbiterProcess: Sendable {
         let time = try await loop.perform { $0.commitTime }
         let mark = keeper.mark(label ?? "", notBefore: time, now: Clock.microsecondsSince1970())
         defer { keeper.forget(mark: mark) }
-        try await loop.perform { $0.want(time) }
+        try await loop.perform { $0.hasten() }
         let end = ContinuousClock.now + Self.checkpointPatience
         while true {
             if let outcome = keeper.outcome(of: mark) {

@@ -136,7 +136,7 @@ extension Simulation {
         labels += 1
         arbiter.store.mark(isLabelled ? "state \(labels)" : "", notBefore: arbiter.core.applied)
         // Somebody who gives a label waits for it; what is kept from time to time can wait.
-        if isLabelled { arbiter.core.want(arbiter.core.applied, now: now, &arbiter.store) }
+        if isLabelled { arbiter.core.hasten(now: now) }
         finish(arbiterAt: now)
     }
 

@@ -82,7 +82,7 @@ final class AskingArbiter {
         receive(train)
     }
 
-    func want(_ time: GlobalTime) { core.want(time, now: now, &world) }
+    func hasten() { core.hasten(now: now) }
 
     /// The node sends pieces of a page unasked.
     func push(_ page: UInt32, counter: UInt64, pieces: Range<Int>? = nil) {

@@ -62,16 +62,20 @@ struct SavingTests {
         #expect(arbiter.saved == [3, 4] && arbiter.held == GlobalTime(epoch: 1, counter: 1))
     }
 
-    /// Somebody who waits does not wait for the pause behind a round.
-    @Test func whatIsWantedIsNotPausedFor() {
+    /// A round that took long is followed by a long pause, unless somebody waits for a checkpoint.
+    @Test func whoWaitsForACheckpointWaitsForNoLongPause() {
         let arbiter = AskingArbiter()
         arbiter.commit([3])
         _ = arbiter.takeRequests()
-        arbiter.pass(5 * Tuning.millisecond)
+        for _ in 0..<5 { arbiter.pass(10 * Tuning.millisecond) }
         arbiter.answer(3)
+        _ = arbiter.takeRequests()
         arbiter.commit([4])
+        arbiter.pass(Arbiter.hastyPause)
         #expect(arbiter.takeRequests() == [])
-        arbiter.want(GlobalTime(epoch: 1, counter: 2))
+        arbiter.hasten()
+        #expect(arbiter.takeRequests() == [])
+        arbiter.pass(Arbiter.hastyPause)
         #expect(arbiter.takeRequests() == [Run(first: 4, count: 1)])
     }
 
