@@ -295,7 +295,7 @@ extension Arbiter {
     static let longestPause: UInt64 = 50 * Tuning.millisecond
 
     /// The longest pause while somebody waits for a checkpoint.
-    static let hastyPause: UInt64 = 10 * Tuning.millisecond
+    static let hastyPause: UInt64 = 4 * Tuning.millisecond
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
