@@ -143,10 +143,15 @@ final class VirtioCard {
         let (ring, layout) = (machine.regions[1], layout(1))
         let newest = ring.load16(layout.availableIndex) &- 1
         let slot = Int(ring.load16(layout.availableEntry(newest)))
-        let start = slot * VirtioNetworkBuffer.slotBytes + VirtioNetworkBuffer.headerOffset
         // A card that has overwritten the driver's ring is not told the truth there.
         guard slot < layout.size, !isRingOverwritten else { return }
-        let header = machine.regions[3].bytes[start..<start + VirtioNetworkBuffer.headerBytes]
+        let address = ring.load64(layout.descriptor(slot))
+        let buffers = machine.regions.first {
+            ($0.physicalAddress..<$0.physicalAddress + UInt64($0.byteCount)).contains(address)
+        }
+        guard let buffers else { broken("a buffer lies in the driver's memory") }
+        let start = Int(address - buffers.physicalAddress)
+        let header = buffers.bytes[start..<start + VirtioNetworkBuffer.headerBytes]
         require(header.allSatisfy { $0 == 0 }, "a frame goes out with an empty header")
     }
 }

@@ -25,7 +25,12 @@ struct Child {
         let environment = Self.environment.map { strdup($0) } + [nil]
         defer { for word in words + environment { free(word) } }
         var process: pid_t = 0
-        let error = posix_spawn(&process, program, &actions, nil, words, environment)
+        var error = posix_spawn(&process, program, &actions, nil, words, environment)
+        // A program that was just written is busy as long as a child of another thread, forked meanwhile, has it open.
+        for _ in 0..<Self.busyTries where error == ETXTBSY {
+            usleep(5_000)
+            error = posix_spawn(&process, program, &actions, nil, words, environment)
+        }
         close(ends[1])
         guard error == 0 else {
             close(ends[0])
@@ -34,6 +39,8 @@ struct Child {
         self.process = process
         output = ends[0]
     }
+
+    private static let busyTries = 400
 
     /// This process's, but a trap's trace, which takes seconds, is not wanted of a child.
     private static let environment: [String] = {

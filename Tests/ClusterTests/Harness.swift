@@ -44,8 +44,11 @@ enum Harness {
         process.arguments = arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: places[0])
-        process.standardError = try FileHandle(forWritingTo: places[1])
+        let handles = try places.map { try FileHandle(forWritingTo: $0) }
+        // At once, not when somebody lets go of them: a list of more than a thousand open files crashes the next start.
+        defer { for handle in handles { try? handle.close() } }
+        process.standardOutput = handles[0]
+        process.standardError = handles[1]
         let (ends, end) = AsyncStream.makeStream(of: Void.self)
         process.terminationHandler = { _ in end.finish() }
         try process.run()
