@@ -176,6 +176,8 @@ extension Simulation {
         let reader = frame.bytes[19]
         if let slow = slowStrict, slow.reader == reader, now < slow.until { return true }
         guard !armed.isEmpty, take(.slowStrict) else { return false }
+        // Once, it hears again before anything is given up; several times in a row may be too long.
+        if let slow = slowStrict, slow.reader == reader, now < slow.until + Scenario.second { disturb() }
         let length = random.between(200, 600) * Scenario.millisecond
         slowStrict = (reader, now + length)
         nodes[Int(reader) - 1].readsUntil = now + length
