@@ -175,9 +175,9 @@ extension Simulation {
     private func delaysStrict(_ frame: Frame) -> Bool {
         let reader = frame.bytes[19]
         if let slow = slowStrict, slow.reader == reader, now < slow.until { return true }
-        guard !armed.isEmpty, take(.slowStrict) else { return false }
         // Once, it hears again before anything is given up; several times in a row may be too long.
-        if let slow = slowStrict, slow.reader == reader, now < slow.until + Scenario.second { disturb() }
+        if let slow = slowStrict, slow.reader == reader, now < slow.until + Scenario.second { return false }
+        guard !armed.isEmpty, take(.slowStrict) else { return false }
         let length = random.between(200, 600) * Scenario.millisecond
         slowStrict = (reader, now + length)
         nodes[Int(reader) - 1].readsUntil = now + length
