@@ -119,21 +119,22 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
     public mutating func fork(
         at time: GlobalTime, into target: consuming Medium, cluster: UInt64, identity: UInt64
     ) throws(StoreError) -> DurableState {
-        var facts = facts
-        facts.goBack(to: time)
-        return try DurableState(store.fork(
-            at: time, into: target, cluster: cluster, identity: identity,
-            registers: facts.registers(unlike: ArbiterFacts())))
+        try DurableState(store.fork(
+            at: time, into: target, cluster: cluster, identity: identity, registers: registers(goneBackTo: time)))
     }
 
     /// A fork that is sound, of a store that need not be.
     public mutating func soundFork(
         at time: GlobalTime, into target: consuming Medium, cluster: UInt64, identity: UInt64
     ) throws(StoreError) -> DurableState {
+        try DurableState(store.soundFork(
+            at: time, into: target, cluster: cluster, identity: identity, registers: registers(goneBackTo: time)))
+    }
+
+    /// What a fork begins with.
+    private func registers(goneBackTo time: GlobalTime) -> [(key: UInt64, value: [UInt8])] {
         var facts = facts
         facts.goBack(to: time)
-        return try DurableState(store.soundFork(
-            at: time, into: target, cluster: cluster, identity: identity,
-            registers: facts.registers(unlike: ArbiterFacts())))
+        return facts.registers(unlike: ArbiterFacts())
     }
 }

@@ -42,7 +42,7 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     }
 
     mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
-        var frames = InlineArray<15, UInt64>(repeating: 0)
+        var frames = Limits.PerTrainPage<UInt64>(repeating: 0)
         for place in 0..<run.count {
             let page = run[place]
             frames[place] = page.handle.map(Self.frame) ?? memory.committedFrame(Int(page.page.index))

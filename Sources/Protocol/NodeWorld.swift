@@ -26,8 +26,8 @@ public struct PageContent: Sendable {
 public struct PageRun: Sendable {
     /// At most `Limits.trainPages`.
     public private(set) var count = 0
-    private var pages = InlineArray<15, UInt32>(repeating: 0)
-    private var handles = InlineArray<15, FrameHandle?>(repeating: nil)
+    private var pages = Limits.PerTrainPage<UInt32>(repeating: 0)
+    private var handles = Limits.PerTrainPage<FrameHandle?>(repeating: nil)
 
     init() {}
 

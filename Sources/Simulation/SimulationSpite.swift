@@ -174,9 +174,8 @@ extension Simulation {
 
     private func delaysStrict(_ frame: Frame) -> Bool {
         let reader = frame.bytes[19]
-        if let slow = slowStrict, slow.reader == reader, now < slow.until { return true }
         // Once, it hears again before anything is given up; several times in a row may be too long.
-        if let slow = slowStrict, slow.reader == reader, now < slow.until + Scenario.second { return false }
+        if let slow = slowStrict, slow.reader == reader, now < slow.until + Scenario.second { return now < slow.until }
         guard !armed.isEmpty, take(.slowStrict) else { return false }
         let length = random.between(200, 600) * Scenario.millisecond
         slowStrict = (reader, now + length)

@@ -39,11 +39,7 @@ extension Store where Medium: ~Copyable {
             try copy.endCheckpoint(checkpoint)
         }
         if !registers.isEmpty { try copy.set(registers) }
-        try copy.flushLog()
-        // The visible step, as of a fork.
-        copy.superblock.floor = copy.log.position
-        try copy.writeBothSuperblocks()
-        try copy.makeReserve()
+        try copy.appear()
         return copy
     }
 

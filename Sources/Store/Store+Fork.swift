@@ -39,12 +39,16 @@ extension Store where Medium: ~Copyable {
         try fork.beginSegment()
         try fork.append(.rewind, time: time, WordWriter())
         if !registers.isEmpty { try fork.set(registers) }
-        try fork.flushLog()
-        // The visible step: without a superblock nothing of this is a store.
-        fork.superblock.floor = fork.log.position
-        try fork.writeBothSuperblocks()
-        try fork.makeReserve()
+        try fork.appear()
         return fork
+    }
+
+    /// The visible step: without a superblock nothing of this is a store.
+    mutating func appear() throws(StoreError) {
+        try flushLog()
+        superblock.floor = log.position
+        try writeBothSuperblocks()
+        try makeReserve()
     }
 
     mutating func requireNothing() throws(StoreError) {

@@ -9,6 +9,8 @@ public enum Limits {
     public static let maximumFrameBytes = 4352
     /// Pages that one frame to the arbiter may carry, on a segment of jumbo frames.
     public static let trainPages = 15
+    /// Room for something of each of them. (The count of such an array must be written as a number.)
+    public typealias PerTrainPage<Value> = InlineArray<15, Value>
     /// The largest frame to the arbiter: a train with its headers (72 + 88 + 15 × 4096), rounded up to a multiple of
     /// 256. Its payload's length must fit 16 bits.
     public static let trainFrameBytes = 61_696

@@ -8,7 +8,7 @@ public struct PageTrain: Message {
     public var version: GlobalTime
     /// 2…`Limits.trainPages` when it travels.
     public private(set) var count = 0
-    private var numbers = InlineArray<15, UInt32>(repeating: 0)
+    private var numbers = Limits.PerTrainPage<UInt32>(repeating: 0)
 
     public init(nonce: UInt64, version: GlobalTime) {
         self.nonce = nonce

@@ -66,55 +66,53 @@ public struct SipHash {
         v0 ^= word
     }
 
-    /// Takes in as many runs of 64 bytes as there are from `start` on; returns where they end. A page is nearly all of
-    /// this: straight code, because under emulation each jump makes the processor's state go to memory and back.
+    /// Four words at a time: straight code, because under emulation each jump makes the processor's state go to memory
+    /// and back.
+    @inline(__always)
+    private mutating func mix(_ first: UInt64, _ second: UInt64, _ third: UInt64, _ fourth: UInt64) {
+        mix(first)
+        mix(second)
+        mix(third)
+        mix(fourth)
+    }
+
+    /// Takes in as many runs of 32 bytes as there are from `start` on; returns where they end. A page is nearly all of
+    /// this.
     private mutating func absorbRuns(_ bytes: RawSpan, from start: Int) -> Int {
         precondition(start >= 0, "a start inside of its bytes")
         var hash = self
         var offset = start
-        let end = bytes.byteCount &- 64
+        let end = bytes.byteCount &- Self.runBytes
         while offset <= end {
-            for half in 0..<2 {
-                let place = offset &+ half &* 32
-                let first = bytes.loadUnchecked(at: place)
-                let second = bytes.loadUnchecked(at: place &+ 8)
-                let third = bytes.loadUnchecked(at: place &+ 16)
-                let fourth = bytes.loadUnchecked(at: place &+ 24)
-                hash.mix(first)
-                hash.mix(second)
-                hash.mix(third)
-                hash.mix(fourth)
-            }
-            offset &+= 64
+            hash.mix(
+                bytes.loadUnchecked(at: offset), bytes.loadUnchecked(at: offset &+ 8),
+                bytes.loadUnchecked(at: offset &+ 16), bytes.loadUnchecked(at: offset &+ 24))
+            offset &+= Self.runBytes
         }
         self = hash
         length &+= UInt64(offset &- start)
         return offset
     }
 
-    /// Takes in a multiple of 64 bytes on their way to another place: who copies a page and signs it reads it once.
+    private static var runBytes: Int { 32 }
+
+    /// Takes in runs of 32 bytes on their way to another place: who copies a page and signs it reads it once.
     public mutating func absorb(_ bytes: RawSpan, copiedTo target: inout MutableRawSpan, at start: Int) {
-        precondition(bytes.byteCount % 64 == 0, "whole runs")
+        precondition(bytes.byteCount % Self.runBytes == 0, "whole runs")
         precondition(start >= 0 && start <= target.byteCount - bytes.byteCount, "copied inside of the target")
         var hash = self
         var offset = 0
         while offset < bytes.byteCount {
-            for half in 0..<2 {
-                let place = offset &+ half &* 32
-                let first = bytes.loadUnchecked(at: place)
-                let second = bytes.loadUnchecked(at: place &+ 8)
-                let third = bytes.loadUnchecked(at: place &+ 16)
-                let fourth = bytes.loadUnchecked(at: place &+ 24)
-                target.storeUnchecked(first, at: start &+ place)
-                target.storeUnchecked(second, at: start &+ place &+ 8)
-                target.storeUnchecked(third, at: start &+ place &+ 16)
-                target.storeUnchecked(fourth, at: start &+ place &+ 24)
-                hash.mix(first)
-                hash.mix(second)
-                hash.mix(third)
-                hash.mix(fourth)
-            }
-            offset &+= 64
+            let first = bytes.loadUnchecked(at: offset)
+            let second = bytes.loadUnchecked(at: offset &+ 8)
+            let third = bytes.loadUnchecked(at: offset &+ 16)
+            let fourth = bytes.loadUnchecked(at: offset &+ 24)
+            target.storeUnchecked(first, at: start &+ offset)
+            target.storeUnchecked(second, at: start &+ offset &+ 8)
+            target.storeUnchecked(third, at: start &+ offset &+ 16)
+            target.storeUnchecked(fourth, at: start &+ offset &+ 24)
+            hash.mix(first, second, third, fourth)
+            offset &+= Self.runBytes
         }
         self = hash
         length &+= UInt64(bytes.byteCount)

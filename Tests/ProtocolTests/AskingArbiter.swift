@@ -139,11 +139,7 @@ private struct SavingWorld: ArbiterWorld {
     private var handles: UInt32 = 0
 
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
-        var frame = [UInt8](repeating: 0, count: byteCount)
-        var span = frame.mutableSpan
-        var raw = span.mutableBytes
-        fill(&raw)
-        sent.append(frame)
+        sent.append(written(byteCount, fill))
         return true
     }
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,

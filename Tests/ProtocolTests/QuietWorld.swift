@@ -8,11 +8,7 @@ struct QuietWorld: NodeWorld, ArbiterWorld {
     private(set) var sent: [[UInt8]] = []
 
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool {
-        var frame = [UInt8](repeating: 0, count: byteCount)
-        var span = frame.mutableSpan
-        var raw = span.mutableBytes
-        fill(&raw)
-        sent.append(frame)
+        sent.append(written(byteCount, fill))
         return true
     }
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
@@ -44,6 +40,15 @@ struct QuietWorld: NodeWorld, ArbiterWorld {
 
     /// The kinds of what was sent.
     var kinds: [FrameHeader.Kind] { sent.compactMap { FrameHeader.Kind(rawValue: $0[17]) } }
+}
+
+/// The bytes of a frame.
+func written(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> [UInt8] {
+    var frame = [UInt8](repeating: 0, count: byteCount)
+    var span = frame.mutableSpan
+    var raw = span.mutableBytes
+    fill(&raw)
+    return frame
 }
 
 /// A station that signs what it is told to.

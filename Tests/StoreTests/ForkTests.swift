@@ -48,24 +48,31 @@ struct ForkTests {
         #expect(store.state.abandoned.count < most && most < 400)
     }
 
+    /// Commits until the log can take no more.
+    private func fill(
+        _ store: inout Store<SimulatedDisk>, _ model: inout StoreModel, _ counter: inout UInt64, isKept: Bool
+    ) throws {
+        while true {
+            let before = (model, counter)
+            counter += 1
+            do throws(StoreError) {
+                try commit(Sample.time(counter), page: UInt32(counter % 8), &store, &model, isKept: isKept)
+            } catch {
+                #expect(error == .tooLarge)
+                store.abandonCheckpoint()
+                (model, counter) = before
+                return
+            }
+        }
+    }
+
     /// A log that was never cleaned stops in time, and goes on when it was.
     @Test func aLogWithTooManySegmentsCanBeCleaned() throws {
         var model = StoreModel(Sample.tiny)
         var store = try Sample.store(on: SimulatedDisk())
         var counter: UInt64 = 0
         for _ in 0..<3 {
-            while true {
-                let before = (model, counter)
-                counter += 1
-                do throws(StoreError) {
-                    try commit(Sample.time(counter), page: UInt32(counter % 8), &store, &model)
-                } catch {
-                    #expect(error == .tooLarge)
-                    store.abandonCheckpoint()
-                    (model, counter) = before
-                    break
-                }
-            }
+            try fill(&store, &model, &counter, isKept: false)
             #expect(store.state.segments.all.count > 80)
             while try store.clean(budget: 4096) {}
             #expect(store.state.segments.all.count < 10)
@@ -80,18 +87,7 @@ struct ForkTests {
         var store = try Sample.store(on: SimulatedDisk())
         var counter: UInt64 = 0
         for _ in 0..<3 {
-            while true {
-                let before = (model, counter)
-                counter += 1
-                do throws(StoreError) {
-                    try commit(Sample.time(counter), page: UInt32(counter % 8), &store, &model, isKept: true)
-                } catch {
-                    #expect(error == .tooLarge)
-                    store.abandonCheckpoint()
-                    (model, counter) = before
-                    break
-                }
-            }
+            try fill(&store, &model, &counter, isKept: true)
             while try store.clean(budget: 4096) {}
             // Not in the room that is left in the newest segment.
             while store.geometry.segmentBytes - store.log.position.offset > 400 {
