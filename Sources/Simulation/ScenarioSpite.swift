@@ -30,7 +30,11 @@ extension Scenario {
         case .lostAccept: postponeCalm(until: time + 3 * Self.second)
         case .lostHolder:
             // Now and then so long that an Open frame does not name all the epochs.
-            if random.chance(300) { memory.chain = 2 }
+            if random.chance(300) {
+                memory.chain = 2
+                // Programs without a pause are millions of frames in ten seconds (seed 998428893).
+                if think.high < Self.millisecond { think.high = 20 * Self.millisecond }
+            }
             postponeCalm(until: time + UInt64(roundsAlone) * Self.roundAlone + Self.second)
         default: break
         }
