@@ -51,6 +51,9 @@ public struct Arbiter: Sendable {
     var openAgainAt: UInt64 = .max
     var openAgain = 0
     var saveAt: UInt64 = 0
+    /// Somebody waits for a checkpoint of this state, and since when the next who does is hurried for.
+    var hurriedTo = GlobalTime.zero
+    var hurryAgainAt: UInt64 = 0
     /// Somebody waits until so much is saved.
     var saveWanted = GlobalTime.zero
     var lastTick: UInt64 = 0
