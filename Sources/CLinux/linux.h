@@ -1,5 +1,7 @@
 // What Swift's Glibc module leaves out of the C library: Linux's event descriptors, a poll with a fine time limit,
-// starting processes without the descriptors of their parent, what is known of a file system, and early writing.
+// starting processes without the descriptors of their parent, what is known of a file system, early writing, and how
+// the allocator gets its memory.
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>

@@ -79,8 +79,7 @@ extension Nucleus {
 
     /// Measures round trips to `target`: sleeps for each answer, and looks at nothing but the card.
     func measureRaw(_ benchmark: Benchmark, _ kind: RawEcho.Kind, to target: Station, rounds: Int, _ samples: Samples) {
-        let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
-        let expected = kind == .page ? (Limits.pageBytes + most - 1) / most : 1
+        let expected = kind == .page ? PageReply.pieces(maximumFrame: world.maximumFrameBytes) : 1
         let byteCount = kind == .page ? RawEcho.requestBytes : RawEcho.shortestFrameBytes
         armTimer()
         for _ in 0..<rounds {

@@ -1,3 +1,4 @@
+import CLinux
 import Control
 import Foundation
 import Logging
@@ -28,6 +29,7 @@ public struct ArbiterProcess: Sendable {
 
     /// Serves until a `Stop` request arrives.
     public func run() async throws {
+        Self.arrangeMemory()
         let loop = loop
         let thread = Thread { loop.run() }
         thread.name = "arbiter"
@@ -48,6 +50,14 @@ public struct ArbiterProcess: Sendable {
             try await group.next()
             group.cancelAll()
         }
+    }
+
+    /// Pages come and go by the thousand, each in memory of its own: the allocator is to get that in large portions, as
+    /// it would ask the system for each page otherwise, and not to give it back after every round.
+    private static func arrangeMemory() {
+        mallopt(M_TOP_PAD, 4 << 20)
+        mallopt(M_TRIM_THRESHOLD, 64 << 20)
+        mallopt(M_MMAP_THRESHOLD, 8 << 20)
     }
 
     /// Asks the segment for a port until it has given one. A restarted segment remembers its ports.

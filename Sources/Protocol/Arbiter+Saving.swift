@@ -8,12 +8,12 @@ extension Arbiter {
         collect(keeping: nil, now, &world)
     }
 
-    /// Somebody waits for a checkpoint of what is known by now: no round on the way there is paused for. But such
-    /// haste is for once in a while: with none of the pauses, checkpoints one after the other took three tenths of what
-    /// `bank` gets done.
+    /// Somebody waits for a checkpoint of what is known by now: no round on the way there is paused for, but after one
+    /// that was hurried for. (With no pauses at all, checkpoints one after the other took three tenths of what `bank`
+    /// gets done.)
     public mutating func hasten(now: UInt64) {
         hurriedTo = max(hurriedTo, applied)
-        if now >= hurryAgainAt { saveAt = min(saveAt, now) }
+        saveAt = min(saveAt, max(now, hurryAgainAt))
     }
 
     /// A transaction waits until the state at this time, or a later one, is saved: the next round is not paused for.
@@ -119,7 +119,8 @@ extension Arbiter {
     }
 
     private mutating func askForNeeds<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
-        let window = min(patience.window(Saving.window), Saving.longestWindow)
+        let shortest = Saving.window(piecesPerPage: PageReply.pieces(maximumFrame: world.maximumFrameBytes))
+        let window = min(patience.window(shortest), Saving.longest(shortest))
         while let begun = saving?.begun, let length = saving?.nextRun, length > 0,
             let open = saving?.asked.count, open + length <= window
         {
@@ -275,9 +276,8 @@ extension Arbiter {
         held = done.time
         holders.removeAll { $0.version <= held }
         saveAt = now + max(Self.saveInterval, min(Self.savePause * (now - done.startedAt), Self.longestPause))
-        if wasHurried, now >= hurryAgainAt {
-            if hurriedTo > held { saveAt = now } else { hurryAgainAt = now + Self.longestPause }
-        }
+        if wasHurried, hurriedTo <= held { hurryAgainAt = now + Self.hastyPause }
+        if hurriedTo > held { saveAt = min(saveAt, max(now, hurryAgainAt)) }
         if isDurable { becameDurable(held, now: now, &world) }
     }
 
@@ -301,6 +301,9 @@ extension Arbiter {
     static let savePause: UInt64 = 3
     /// But a round that was long because frames were lost or someone slept does not delay the next.
     static let longestPause: UInt64 = 50 * Tuning.millisecond
+
+    /// The longest pause before a round that somebody waits for, when one was hurried for just before.
+    static let hastyPause: UInt64 = 8 * Tuning.millisecond
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

@@ -14,8 +14,8 @@ struct PushedPages: Sendable {
 
     private(set) var pages: [Page] = []
 
-    /// As many as are asked for at a time. What does not fit is asked for.
-    static let limit = Saving.window
+    /// What does not fit is asked for.
+    static let limit = 64
 
     /// Takes note of a piece, and of which page it is a part.
     ///

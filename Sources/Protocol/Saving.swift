@@ -29,11 +29,12 @@ struct Saving: Sendable {
         var deadline: UInt64 = .max
     }
 
-    /// Pages under way at a time: enough to keep the link busy while some runs are asked for. As frames of MTU 1500
-    /// they are fewer than the segment keeps for a station that is slow (256).
-    static let window = 64
-    /// And on the longest link.
-    static let longestWindow = 128
+    /// Pages under way at a time when a page is so many frames: enough to keep the link busy while some runs are asked
+    /// for, and fewer frames than the segment keeps for a station that is slow (256).
+    static func window(piecesPerPage: Int) -> Int { min(120, 192 / piecesPerPage) }
+
+    /// And on the longest link, of those.
+    static func longest(_ window: Int) -> Int { window * 3 / 2 }
 
     /// How many of the needs that come next are one run: neighbours, of one commit and one holder, for one request.
     var nextRun: Int {

@@ -86,6 +86,12 @@ public struct PageReply: Message {
         min(Limits.pageBytes, (maximumFrame - Limits.headerBytes - headBytes) & ~7)
     }
 
+    /// Frames of `maximumFrame` bytes that a page takes.
+    public static func pieces(maximumFrame: Int) -> Int {
+        let most = pieceBytes(maximumFrame: maximumFrame)
+        return (Limits.pageBytes + most - 1) / most
+    }
+
     /// Bytes of every piece of this page but the last: how the page is cut.
     public var stride: Int { index + 1 < count || index == 0 ? Int(length) : Int(offset) / Int(index) }
 
