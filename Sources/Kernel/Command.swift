@@ -64,6 +64,15 @@ public enum Command: Equatable, Sendable {
         return form.bytes
     }
 
+    /// Whether a command in its stored form ends a job: a step of it that is under way need not come to its end.
+    public static func endsJob(_ command: RawSpan) -> Bool {
+        do throws(CommandError) {
+            return try CommandForm(command).kind == .stopJob
+        } catch {
+            return false
+        }
+    }
+
     /// Does what a command in its stored form asks, as one transaction. Writes nothing if it throws.
     public static func perform(_ command: RawSpan, on memory: SharedMemory) throws(CommandError) {
         let form = try CommandForm(command)

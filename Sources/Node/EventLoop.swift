@@ -20,6 +20,11 @@ extension Nucleus {
     }
 
     /// A program was interrupted. Of a flood it suffers no more than leaves it a share of the processor.
+    ///
+    /// A step that is over ends here, at whatever instruction it is: it may never touch the memory again. What it has
+    /// changed until then lies in the window, on its stack and in its arena, and all of that goes. The state and the
+    /// heap of the nucleus change with interrupts off only, so it is never in the middle of that. What a benchmark
+    /// measures writes to the heap of the nucleus, and so it ends at a page fault or at its commit.
     func interrupt() {
         if isBehind && Machine.nanoseconds() < programUntil {
             world.card.acknowledgeInterrupt()
@@ -28,6 +33,7 @@ extension Nucleus {
             if isBehind { programUntil = Machine.nanoseconds() + Self.programShare }
         }
         armTimer()
+        if body == .step { abortIfOver() }
     }
 
     /// Handles the frames that wait, a few at most, so that a flood does not hold up what is due.

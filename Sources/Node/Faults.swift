@@ -9,6 +9,7 @@ enum AbortCode {
     static let conflict: UInt64 = 1
     static let trap: UInt64 = 2
     static let tooLarge: UInt64 = 3
+    static let calledOff: UInt64 = 4
 }
 
 // Unsafe pointers to trap frames: Machine lends each to its hook for the time of the call, and they go no further.
@@ -22,7 +23,7 @@ extension Nucleus {
         guard page < sharedPages else { programTrap(frame) }
         let isWrite = errorCode & PageFaultBits.write != 0
         while true {
-            if core.isDoomed { Machine.abort(AbortCode.conflict) }
+            abortIfOver()
             switch world.memory.fault(page, isWrite: isWrite) {
             case .ready: return
             case .written:
@@ -42,7 +43,7 @@ extension Nucleus {
             ahead = page == nextInOrder ? min(max(2 * ahead, 1), Limits.maximumRequestPages - 1) : 0
             nextInOrder = page + ahead + 1
         }
-        while !core.isPresent(number) && !core.isDoomed {
+        while !core.isPresent(number) && !isOver {
             if world.memory.frames.count < Self.fewestFrames { waitForFrames() }
             core.fetch(number, ahead: ahead, now: Machine.nanoseconds(), &world)
             if !core.isPresent(number) { waitForEvent() }
@@ -55,7 +56,7 @@ extension Nucleus {
         if world.memory.writeCount == world.memory.writeLimit { Machine.abort(AbortCode.tooLarge) }
         let end = Machine.nanoseconds() + Self.memoryPatience
         while !freeFrames(Self.frameReserve) {
-            if core.isDoomed { return }
+            if isOver { return }
             // While the arbiter is away the node stands still rather than lose what is not saved.
             let isOwnFault = core.saved >= core.applied || world.memory.writeCount > world.memory.writeLimit / 2
             guard Machine.nanoseconds() < end || !isOwnFault else { Machine.abort(AbortCode.tooLarge) }

@@ -79,7 +79,7 @@ extension Nucleus {
         switch run(.command) {
         case .committed(let time):
             core.reply(command.identifier, .done, time: time, &world)
-        case .undone, .trapped:
+        case .undone, .trapped, .calledOff:
             core.reply(command.identifier, .refused, time: core.applied, &world)
         }
     }
@@ -116,6 +116,8 @@ extension Nucleus {
             }
         case .trapped:
             endPart()
+        case .calledOff:
+            break
         }
     }
 

@@ -27,13 +27,15 @@ enum TransactionEnd: Equatable {
     case undone
     /// It trapped; `failure` says where.
     case trapped
+    /// A command of the host came first that ends what the step was for. Nothing of it is left.
+    case calledOff
 }
 
 extension Nucleus {
     /// Runs a body as a transaction until it commits, gives up or traps; conflicts run it again.
     func run(_ body: ProgramBody) -> TransactionEnd {
         self.body = body
-        while true {
+        while !isCalledOff {
             begin()
             switch Machine.enter(runProgramBody, 0) {
             case 0:
@@ -47,12 +49,27 @@ extension Nucleus {
                 failure = Self.transactionTooLarge
                 _ = undo()
                 return .trapped
+            case AbortCode.calledOff:
+                _ = undo()
             default:
                 _ = undo()
                 return .trapped
             }
         }
+        return .calledOff
     }
+
+    /// Ends the running program here if its transaction is lost, or nobody waits for its step any more.
+    func abortIfOver() {
+        if core.isDoomed { Machine.abort(AbortCode.conflict) }
+        if isCalledOff { Machine.abort(AbortCode.calledOff) }
+    }
+
+    /// The running program need not go on: it is going to be aborted.
+    var isOver: Bool { core.isDoomed || isCalledOff }
+
+    /// A command waits that ends what the step is for.
+    private var isCalledOff: Bool { body == .step && world.commands.endsSteps }
 
     private static var transactionTooLarge: JobFailure {
         JobFailure("transactionTooLarge: it needs more than the node's memory")

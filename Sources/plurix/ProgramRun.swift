@@ -163,7 +163,9 @@ struct ProgramRun {
                 + (isStopped ? "; it was stopped" : "; it does not stop"),
             advice: isStopped
                 ? "give it a larger --timeout, or see \(cluster.directory.hint("status"))"
-                : "see \(cluster.directory.hint("status"))",
+                : status?.trouble == nil
+                    ? RunProgress.wayOut(participants, cluster.directory.hint)
+                    : "see \(cluster.directory.hint("status"))",
             at: late.map(\.name).joined(separator: ", "))
     }
 

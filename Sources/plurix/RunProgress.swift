@@ -64,6 +64,14 @@ struct RunProgress {
         }.joined(separator: ", ")
     }
 
+    /// What to do about participants that do not even stop: those that do not answer first.
+    static func wayOut(_ participants: [Participant], _ hint: (String) -> String) -> String {
+        let mute = participants.filter { $0.node != .joined && $0.node != nil && $0.node != .dead }
+        let meant = mute.isEmpty ? participants.filter { $0.node != .dead } : mute
+        let ways = meant.map { hint($0.node == .paused ? "resume \($0.name)" : "kill \($0.name)") }
+        return ways.isEmpty ? "see \(hint("status"))" : "wait, or help with \(ways.joined(separator: ", "))"
+    }
+
     private struct Verb: Equatable {
         var one: String
         var many: String

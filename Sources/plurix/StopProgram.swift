@@ -4,7 +4,9 @@ import Control
 
 struct StopProgram: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "stop", abstract: "Stop the program that runs, on all nodes; its plurix run ends with 69.")
+        commandName: "stop", abstract: "Stop the program that runs, on all nodes; its plurix run ends with 69.",
+        discussion: "A step that computes ends at once; nothing of it is committed. Ends with 75 and names the nodes"
+            + " when no node has done it within 20 s, and with 69 when its end cannot be saved.")
 
     @OptionGroup var common: CommonOptions
 
@@ -16,7 +18,7 @@ struct StopProgram: AsyncParsableCommand {
         var nodes: [String]
     }
 
-    /// A stop is one transaction of any node, between two of its steps.
+    /// A stop is one transaction of any node, which ends its own step for that.
     private static let patience = Duration.seconds(20)
     /// How often is looked whether anything is in the way.
     private static let lookInterval = Duration.seconds(1)
@@ -31,7 +33,8 @@ struct StopProgram: AsyncParsableCommand {
         var nextLook = ContinuousClock.now + Self.lookInterval
         var trouble: String?
         while true {
-            switch try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: ClusterHandle.patience).state {
+            let job = try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: ClusterHandle.patience)
+            switch job.state {
             case .starting, .running, .saving: break
             case .finished: return try report(running, isStopped: false)
             case .failed: return try report(running, isStopped: true)
@@ -40,26 +43,30 @@ struct StopProgram: AsyncParsableCommand {
                 nextLook += Self.lookInterval
                 // What is in the way twice is not waited for.
                 let now = try await cluster.status().trouble
-                if let now, trouble != nil { throw Self.delay(of: running.program, now, cluster.directory.hint) }
+                if let now, trouble != nil { throw Self.delay(of: running.program, now) }
                 trouble = now
             }
             guard ContinuousClock.now < end else {
-                throw Self.delay(of: running.program, trouble, cluster.directory.hint)
+                if let trouble { throw Self.delay(of: running.program, trouble) }
+                let participants = RunProgress.participants(job.parts, try? await cluster.status())
+                throw Self.delay(of: running.program, participants, cluster.directory.hint)
             }
             try await Task.sleep(for: .milliseconds(10))
         }
     }
 
-    /// Why a program does not stop.
-    ///
-    /// - Parameter trouble: what keeps the cluster from its work, if so: a program ends only when its end is saved.
-    static func delay(of program: String, _ trouble: String?, _ hint: (String) -> String) -> Failure {
-        guard let trouble else {
-            return Failure(
-                .timeout, "\(program) does not stop yet: a step that computes is not interrupted",
-                advice: "wait until one of its nodes has ended its step, or end them with \(hint("kill NODE"))")
-        }
-        return Failure(
+    /// Why a program does not stop: nobody has done what it takes.
+    static func delay(
+        of program: String, _ participants: [RunProgress.Participant], _ hint: (String) -> String
+    ) -> Failure {
+        Failure(
+            .timeout, "\(program) does not stop yet: \(RunProgress.words(participants))",
+            advice: RunProgress.wayOut(participants, hint), at: program)
+    }
+
+    /// Why a program does not stop: something keeps the cluster from its work, and it ends only when its end is saved.
+    static func delay(of program: String, _ trouble: String) -> Failure {
+        Failure(
             .unavailable, "\(program) does not stop before its end can be saved: \(trouble)",
             advice: "it stops by itself when saving goes on", at: program)
     }

@@ -50,12 +50,25 @@ struct RunArgumentsTests {
     }
 
     @Test func aStopThatWaitsForTheDiskSaysSo() {
-        let busy = StopProgram.delay(of: "spin", nil) { "plurix \($0)" }
-        #expect(busy.kind == .timeout && busy.advice?.contains("plurix kill NODE") == true)
-        let full = StopProgram.delay(of: "spin", "/s: No space left on device; make room on that disk") { $0 }
+        let full = StopProgram.delay(of: "spin", "/s: No space left on device; make room on that disk")
         #expect(full.kind == .unavailable)
         #expect(full.message.contains("/s: No space left on device; make room on that disk"))
         #expect(!full.description.contains("computes") && !full.description.contains("kill"))
+    }
+
+    @Test func aStopThatNobodyDoesNamesTheNodes() {
+        func node(_ name: String, _ state: NodeState) -> RunProgress.Participant {
+            RunProgress.Participant(name: name, part: .running, node: state, silentMilliseconds: 21_000)
+        }
+        func delay(_ nodes: RunProgress.Participant...) -> Failure {
+            StopProgram.delay(of: "spin", nodes) { "plurix \($0)" }
+        }
+        let silent = delay(node("n1", .joined), node("n2", .silent), node("n3", .paused), node("n4", .dead))
+        #expect(silent.kind == .timeout && silent.place == "spin")
+        #expect(silent.message.contains("n1 works, n2 is silent for 21 s, n3 is paused, n4 is dead"))
+        #expect(silent.advice == "wait, or help with plurix kill n2, plurix resume n3")
+        #expect(delay(node("n1", .joined), node("n2", .dead)).advice == "wait, or help with plurix kill n1")
+        #expect(delay(node("n1", .dead)).advice == "see plurix status")
     }
 
     @Test func behindTheDashesAllBelongsToTheProgram() throws {

@@ -48,6 +48,57 @@ extension LiveTests {
             }
         }
 
+        private static let endlessStep = ["run", "spin", "1000000000000"]
+
+        /// Until no node commits any more: what runs is at a step that computes.
+        private func waitForComputing(_ cluster: LiveCluster) async throws {
+            var last: UInt64 = 0
+            var looks = 0
+            _ = try await cluster.wait { status in
+                looks = status.running != nil && status.commitTime == last ? looks + 1 : 0
+                last = status.commitTime
+                return looks == 20
+            }
+        }
+
+        @Test(arguments: ["virtio", "rtl8139"]) func aStepThatNeverEndsIsStopped(nic: String) async throws {
+            try await LiveCluster.with("--nic", nic, "--nodes", "2") { cluster in
+                async let run = cluster.plurix(Self.endlessStep)
+                try await waitForComputing(cluster)
+                #expect(try await cluster.plurix("stop") == "spin is stopped on n1, n2\n")
+                let outcome = try await run
+                #expect(outcome.status == 69 && outcome.complaint.contains("spin was stopped"), "\(outcome)")
+                let late = try await cluster.plurix(Self.endlessStep + ["--timeout", "2"])
+                #expect(late.status == 75 && late.complaint.contains("it was stopped"), "\(late)")
+                // Both nodes are free for others, and tell of no more than the memory promises.
+                let file = cluster.base + "/bank.history"
+                let bank = try await cluster.run("bank", "--history", file)
+                #expect(bank.nodes == 2 && bank.result["violations"] == .integer(0))
+                try await cluster.plurix("check", file)
+                try await expectNothingOfTheStep(cluster)
+                try await expectANodeLeaves(cluster)
+            }
+        }
+
+        /// It wrote to what `counter` counts before it began to compute.
+        private func expectNothingOfTheStep(_ cluster: LiveCluster) async throws {
+            #expect(try await cluster.run("counter", "10").result == .integer(20))
+            let file = cluster.base + "/loop.history"
+            let loop = try await cluster.plurix(["run", "fault", "loop", "--timeout", "2", "--history", file])
+            #expect(loop.status == 75 && loop.complaint.contains("n1 works; it was stopped"), "\(loop)")
+            try await cluster.plurix("check", file)
+            #expect(try await cluster.run("counter", "10", "--continue").result == .integer(40))
+        }
+
+        private func expectANodeLeaves(_ cluster: LiveCluster) async throws {
+            async let run = cluster.plurix(Self.endlessStep)
+            try await waitForComputing(cluster)
+            try await cluster.plurix("remove", "n2")
+            try await cluster.plurix("stop")
+            #expect(try await run.status == 69)
+            #expect(try await cluster.run("counter", "10").result == .integer(10))
+        }
+
         @Test func whoTakesNoPartIsNamed() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 try await cluster.plurix("pause", "n2")

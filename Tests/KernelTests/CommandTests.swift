@@ -91,6 +91,21 @@ import Testing
         #expect(cluster.job.phase == .preparing)
     }
 
+    /// What a node looks at before it waits for the end of a step.
+    @Test func onlyAStopEndsAJob() throws {
+        let start = try JobStart(
+            number: 1, participants: 1, programName: [], arguments: [], inputByteCount: 0)
+        func endsJob(_ bytes: [UInt8]) -> Bool { Command.endsJob(bytes.span.bytes) }
+        let stop = Command.stopJob(7).encode()
+        #expect(endsJob(stop))
+        let others = [
+            Command.startJob(start), .markDead(job: 7, node: 1),
+            .putBytes(job: 7, address: Command.inputStart, bytes: stop),
+        ]
+        for other in others { #expect(!endsJob(other.encode())) }
+        for length in 0..<stop.count { #expect(!endsJob(Array(stop[0..<length]))) }
+    }
+
     @Test func bytesArriveInTheHeapOnly() throws {
         let cluster = TestCluster()
         let end = cluster.memory.byteCount

@@ -21,6 +21,7 @@ import Machine
     if commandIs("rounds-timer") { timerRounds() }
     if commandIs("sleep") { sleepInFault() }
     if commandIs("kernel-call") { kernelCalls() }
+    if commandIs("rounds-busy") { busyRounds() }
     if commandIs("network") { askForAddress() }
     if commandIs("frames") { sendFrames() }
     if commandIs("clock") { runClock() }
@@ -263,6 +264,30 @@ func kernelCalls() {
         Machine.resetArena()
     }
     say("kept", kept.reduce(0, &+))
+}
+
+/// Aborts from inside the timer interrupt while the program allocates and calls the kernel: what that keeps is whole.
+func busyRounds() {
+    abortInterrupts = true
+    var wrong: UInt64 = 0
+    for round in UInt64(0)..<50_000 {
+        Machine.armTimer(after: 2_000 + round & 0x3FFF)
+        let code = Machine.enter({ buffers in
+            var own: [UInt64] = [], buffers = buffers
+            while true {
+                // The arena only grows, and an interrupt may come late.
+                if own.count == 20 { if buffers > 0 { (own, buffers) = ([], buffers - 1) } else { own.removeLast() } }
+                own.insert(UInt64(own.count), at: 0)
+                Machine.callNucleus {
+                    kept = kept.count == 500 ? [] : kept + [UInt64(kept.count) &+ own[0] / 20]
+                }
+            }
+        }, 500)
+        if code != InterruptVector.timer { wrong += 1 }
+        Machine.resetArena()
+        for index in kept.indices where kept[index] != UInt64(index) { wrong += 1 }
+    }
+    say("wrong", wrong)
 }
 
 /// What things cost in counts of the time stamp counter; under `-icount shift=0` those are guest instructions.

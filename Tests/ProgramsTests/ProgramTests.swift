@@ -283,7 +283,7 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
     }
 
     @Test func faultsHappen() async {
-        for kind in ["trap", "overflow", "access", "wild"] {
+        for kind in ["trap", "overflow", "access", "wild", "loop"] {
             #expect(throws: Never.self) { try ProgramEntry(Fault.self).check([Array(kind.utf8)]) }
         }
         await #expect(processExitsWith: .failure) { faultByTrap(0) }

@@ -4,17 +4,18 @@ import Kernel
 /// Goes wrong on purpose, so that tests see what becomes of a program that does.
 public struct Fault: Program {
     public static let name: StaticString = "fault"
-    public static let usage: StaticString = "trap|overflow|stack|access|wild"
-    public static let summary: StaticString = "goes wrong on purpose: ends with an epitaph"
+    public static let usage: StaticString = "trap|overflow|stack|access|wild|loop"
+    public static let summary: StaticString = "goes wrong on purpose: ends with an epitaph, or (loop) never"
 
     enum Kind: Int {
-        case trap, overflow, stack, access, wild
+        case trap, overflow, stack, access, wild, loop
     }
 
     let kind: Kind
 
     public init(_ arguments: inout Arguments) throws(ArgumentError) {
-        kind = Kind(rawValue: try arguments.choice("KIND", "trap", "overflow", "stack", "access", "wild")) ?? .trap
+        let choice = try arguments.choice("KIND", "trap", "overflow", "stack", "access", "wild", "loop")
+        kind = Kind(rawValue: choice) ?? .trap
     }
 
     public func step(_ context: Context) throws(HeapError) -> Step {
@@ -27,6 +28,10 @@ public struct Fault: Program {
         case .stack: context.memory[context.own()] = faultByStackOverflow(zero)
         case .access: context.memory[context.own()] = faultByAccess(context.memory)
         case .wild: context.memory[context.own()] = faultByWildAddress()
+        case .loop:
+            // Seen by nobody, unless a part of a step were committed: `counter --continue` would tell.
+            context.memory[try context.named("counter")] += 1
+            context.memory[context.own()] = faultByLoop(zero)
         }
         return .done
     }
@@ -67,4 +72,17 @@ func faultByAccess(_ memory: SharedMemory) -> UInt64 {
 @inline(never)
 func faultByWildAddress() -> UInt64 {
     SharedMemory(base: 0x4000_0000, pageCount: 1)[Shared(SharedAddress(0))]
+}
+
+/// Computes for ever, without touching the shared memory. Its argument must be zero.
+@inline(never)
+func faultByLoop(_ zero: UInt64) -> UInt64 {
+    var value = zero + 1
+    // Xorshift (Marsaglia 2003) leads from zero to zero only, so nothing else ever comes there.
+    repeat {
+        value ^= value << 13
+        value ^= value >> 7
+        value ^= value << 17
+    } while value != zero
+    return value
 }
