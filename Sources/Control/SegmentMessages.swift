@@ -16,14 +16,23 @@ public struct SegmentFaults: Codable, Equatable, Sendable {
     /// Seed of the faults' generator.
     public var seed: UInt64 = 1
 
-    /// Two stations that do not reach each other, in either direction.
+    /// Two stations that do not reach each other, or only the second the first.
     public struct Cut: Codable, Equatable, Hashable, Sendable {
         public var first: UInt8
         public var second: UInt8
+        /// Only frames of the first to the second are lost.
+        public var isOneWay: Bool
 
         public init(_ first: UInt8, _ second: UInt8) {
             self.first = min(first, second)
             self.second = max(first, second)
+            isOneWay = false
+        }
+
+        public init(from first: UInt8, to second: UInt8) {
+            self.first = first
+            self.second = second
+            isOneWay = true
         }
     }
 

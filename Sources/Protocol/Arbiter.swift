@@ -194,12 +194,13 @@ public struct Arbiter: Sendable {
             endpoint.reject()
             return dismiss(header.sender, header.incarnation, now, &world)
         }
-        members[index].lastHeard = now
+        // Who is heard but hears of no epoch is as good as silent [P29].
         guard header.epoch == epoch || header.kind.crossesEpochs else {
             endpoint.reject()
             if header.epoch < epoch { sendOpen(to: header.sender, &world) }
             return
         }
+        members[index].lastHeard = now
         if header.epoch == epoch {
             members[index].applied = header.applied
             if header.applied.counter > applied.counter, header.kind != .commit {
@@ -244,7 +245,7 @@ public struct Arbiter: Sendable {
             world.accept(report, from: header.sender)
             return true
         case .tokenGrant: return passOnGrant(header, frame, &world)
-        case .tokenRequest: return true
+        case .tokenRequest: return passOnRequest(header, frame, &world)
         case .poll, .open, .strictAnswer, .command: return false
         case .joinRequest, .joinChallenge, .joinAnswer, .joinAccept, .joinRefusal: return true
         }

@@ -198,7 +198,13 @@ extension NodeCore {
         }
     }
 
+    mutating func sendHeartbeat<World: NodeWorld & ~Copyable>(to target: Station, claimsToken: Bool,
+                                                               _ world: inout World) {
+        send(Heartbeat(saved: saved, tokenNumber: token.number, holdsToken: claimsToken), to: target, &world)
+    }
+
+    /// As an answer: then somebody is heard.
     mutating func sendHeartbeat<World: NodeWorld & ~Copyable>(to target: Station, _ world: inout World) {
-        send(Heartbeat(saved: saved, tokenNumber: token.number, holdsToken: token.isHeld), to: target, &world)
+        sendHeartbeat(to: target, claimsToken: token.isHeld, &world)
     }
 }

@@ -56,6 +56,8 @@ public struct NodeCore: ~Copyable, Sendable {
     var heartbeatAt: UInt64 = 0
     var reportAt: UInt64 = 0
     var epochHintAt: UInt64 = 0
+    /// When anybody was heard last.
+    var heardAt: UInt64 = 0
     /// The node's entry in the node table is committed (told by the node, reported to the arbiter).
     public var isReady = false
     public var counters = Counters()
@@ -148,6 +150,7 @@ public struct NodeCore: ~Copyable, Sendable {
             warnOfKey(&world)
             return
         }
+        heardAt = now
         if phase != .member {
             if header.kind.isJoin { receiveJoin(header, frame, now, &world) }
             return

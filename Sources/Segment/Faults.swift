@@ -33,7 +33,9 @@ public struct Faults: Sendable {
     /// Draws the fate of a frame from one station to another.
     public mutating func deliver(from: UInt8, to: UInt8) -> Delivery {
         if isQuiet { return .plain }
-        if cuts.contains(SegmentFaults.Cut(from, to)) { return .lost }
+        if cuts.contains(SegmentFaults.Cut(from, to)) || cuts.contains(SegmentFaults.Cut(from: from, to: to)) {
+            return .lost
+        }
         if happens(settings.lossPercent) { return .lost }
         let again = happens(settings.duplicationPercent) ? delay() : nil
         return .after(delay(), again: again)

@@ -35,7 +35,7 @@ struct Network {
 
     private mutating func deliver(_ frame: Frame, from sender: UInt8, to station: UInt8, _ now: UInt64,
                                   _ queue: inout EventQueue) {
-        guard isCalm || !cuts.contains(UInt16(sender) << 8 | UInt16(station)) else { return }
+        guard !cuts.contains(UInt16(sender) << 8 | UInt16(station)) else { return }
         let copies = !isCalm && random.chance(scenario.duplicationPerMille) ? 2 : 1
         for _ in 0..<copies {
             var delay = random.between(scenario.latency.low, scenario.latency.high)

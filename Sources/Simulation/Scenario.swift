@@ -38,7 +38,7 @@ enum Fault {
     /// The arbiter comes back into the lull.
     case endOfAbsence
     case endOfLull
-    /// One node is dead, which nobody tells the arbiter; nothing else fails.
+    /// Something stays broken, and nothing else fails.
     case vigil
     case endOfVigil
     /// Faults stop: the network heals, everyone who is down is started.
@@ -75,6 +75,8 @@ struct Scenario {
     var durablePerMille = 0
     /// Pages that one frame to the arbiter may carry.
     var trainPages = 0
+    /// What stays broken in the vigil, if there is one.
+    var vigil = Vigil.dead
 
     /// How much of the past stations remember.
     struct Memory {
@@ -141,6 +143,7 @@ struct Scenario {
         if trouble.contains(.spite) { addSpite(&random, trouble) }
         addLongPause(variety)
         durablePerMille = variety.durablePerMille
+        vigil = variety.vigil
         if maximumFrameBytes == Limits.maximumFrameBytes { trainPages = variety.trainPages }
         if trouble.contains(.lulls) { addLull(&random, trouble) }
         if trouble.contains(.disks) { addDisk(&random, trouble) }

@@ -136,10 +136,10 @@ extension Fault {
         }
     }
 
-    /// What does not happen while a dead node is kept dead.
+    /// What does not happen while something is kept broken.
     var isForVigil: Bool {
         switch self {
-        case .boot, .report, .lull, .vigil, .arm: true
+        case .boot, .report, .lull, .vigil, .arm, .heal: true
         default: isDisaster
         }
     }

@@ -16,10 +16,12 @@ struct Variety {
     var durablePerMille = 0
     /// Pages that one frame to the arbiter may carry, where frames are large.
     var trainPages = 0
+    var vigil = Vigil.dead
 
     init(seed: UInt64, _ trouble: Trouble) {
         var trains = Generator(seed ^ 0x7261_696c)
         if trouble.contains(.variety), trains.chance(700) { trainPages = [2, 3, Limits.trainPages][trains.below(3)] }
+        if trouble.contains([.variety, .partitions]) { vigil = Vigil(seed: seed) }
         var random = Generator(seed ^ 0x7661_7269_6574_7900)
         guard trouble.contains(.variety), random.chance(400) else { return }
         if random.chance(300) { nodes = 6 + random.below(3) }

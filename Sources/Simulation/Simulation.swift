@@ -9,7 +9,7 @@ public final class Simulation {
 
     let seed: UInt64
     var random: Generator
-    let scenario: Scenario
+    var scenario: Scenario
     var queue = EventQueue()
     var network: Network
     var nodes: [SimulatedNode]
@@ -63,6 +63,8 @@ public final class Simulation {
     var lastDisturbance: UInt64 = 0
     var lastCut: UInt64 = 0
     var lullBegan: UInt64 = 0
+    /// In the vigil: the dead or deaf node, or one of the two that are apart.
+    var absent = 0
     /// When the faults stopped, or will.
     var calmAt: UInt64
     private let calmAfter: Int

@@ -30,7 +30,7 @@ extension SegmentFaults {
             let jitter = jitterMicroseconds > 0 ? " and up to \(Self.time(jitterMicroseconds)) more" : ""
             parts.append("delay \(Self.time(delayMicroseconds))\(jitter)")
         }
-        parts += cuts.map { "cut \(stationName($0.first)) – \(stationName($0.second))" }
+        parts += cuts.map { "cut \(stationName($0.first)) \($0.isOneWay ? "→" : "–") \(stationName($0.second))" }
         return parts.isEmpty ? "the segment is undisturbed" : parts.joined(separator: ", ")
     }
 }
@@ -183,7 +183,7 @@ struct NetDelay: AsyncParsableCommand {
 
 struct NetCut: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "cut", abstract: "Let two stations no longer reach each other.")
+        commandName: "cut", abstract: "Let two stations no longer reach each other, or one not the other.")
 
     @OptionGroup var common: CommonOptions
 
@@ -193,12 +193,16 @@ struct NetCut: AsyncParsableCommand {
     @Argument(help: "The other.")
     var second: String
 
+    @Flag(help: "Lose only what the first sends the second; the second still reaches the first.")
+    var oneWay = false
+
     func validate() throws {
         guard first != second else { throw ValidationError("a station cannot be cut from itself: name two") }
     }
 
     func run() async throws {
-        let cut = SegmentFaults.Cut(try station(first), try station(second))
+        let (one, other) = (try station(first), try station(second))
+        let cut = oneWay ? SegmentFaults.Cut(from: one, to: other) : SegmentFaults.Cut(one, other)
         let known = try await common.cluster().status().nodes.map(\.name) + ["arbiter"]
         for name in [cut.first, cut.second].map(stationName) where !known.contains(name) {
             throw Failure(

@@ -219,6 +219,9 @@ struct ValueTests {
         faults.jitterMicroseconds = 500
         faults.cuts = [SegmentFaults.Cut(3, 1)]
         #expect(faults.words == "loss 0.5 %, delay 2.5 ms and up to 500 µs more, cut n1 – n3")
+        faults = SegmentFaults()
+        faults.cuts = [SegmentFaults.Cut(from: 240, to: 1)]
+        #expect(faults.words == "cut arbiter → n1")
     }
 
     @Test func times() {

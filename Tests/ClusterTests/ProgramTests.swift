@@ -124,6 +124,27 @@ extension LiveTests {
             }
         }
 
+        /// Two nodes that do not reach each other share the memory through the arbiter; and who hears nobody, but is
+        /// heard, stops nobody [P29].
+        @Test(arguments: nics) func whomFramesReachInOneWayOnlyStopsNobody(nic: String) async throws {
+            try await LiveCluster.with("--nic", nic, "--nodes", "2") { cluster in
+                try await cluster.plurix("net", "cut", "n1", "n2")
+                #expect(try await cluster.run("counter", "50").result == .integer(100))
+                #expect(try await cluster.status().epoch == 1)
+                try await cluster.plurix("net", "heal")
+                // Now the token is at n1.
+                #expect(try await cluster.run("counter", "10", "--nodes", "1").result == .integer(10))
+                for other in ["n2", "arbiter"] { try await cluster.plurix("net", "cut", other, "n1", "--one-way") }
+                // n1 does not hear that it is to work; n2 works, and gets a token.
+                #expect(try await cluster.plurix(["run", "counter", "50", "--timeout", "6"]).status == 75)
+                let status = try await cluster.status()
+                #expect(status.epoch == 2 && status.nodes.map(\.state) == ["silent", "joined"])
+                #expect(try await cluster.run("counter", "50", "--nodes", "1").result == .integer(50))
+                try await cluster.plurix("net", "heal")
+                #expect(try await cluster.run("counter", "50").result == .integer(100))
+            }
+        }
+
         @Test func nodesJoinAndDieInTheMiddleOfBank() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 async let bank = cluster.plurix(["run", "--json", "bank", "--transfers", "4000"])

@@ -48,6 +48,12 @@ struct FaultsTests {
         #expect(deliveries == [.lost, .lost, .plain])
     }
 
+    @Test func aOneWayCutLetsTheOtherWayPass() {
+        var faults = Faults(settings { $0.cuts = [SegmentFaults.Cut(from: 3, to: 1)] })
+        let deliveries = [(1, 3), (3, 1), (3, 2)].map { faults.deliver(from: $0.0, to: $0.1) }
+        #expect(deliveries == [.plain, .lost, .plain])
+    }
+
     @Test func duplicationDeliversTwice() {
         var faults = Faults(settings { $0.duplicationPercent = 100 })
         let delivery = faults.deliver(from: 1, to: 2)

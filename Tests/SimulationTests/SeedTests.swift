@@ -25,6 +25,7 @@ struct SeedTests {
         (262_852_117, nil, .all, "segments were simulated that are too small for the list of all others"),
         (274_564_201, nil, .all, "a reader was deaf three times in a row, and what it had was taken for lost"),
         (998_428_252, nil, .all, "the same, where nobody fails"),
+        (811_000_447, nil, .all, "of two nodes that did not reach each other, one waited for ever"),
         (998_428_893, nil, .all, "programs without a pause while four epochs went by: two million frames"),
         (239_422_451, nil, .all, "in a lull a long transaction committed at the very moment when all were to agree"),
     ]
