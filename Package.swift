@@ -58,7 +58,8 @@ let package = Package(
         .executableTarget(
             name: "killstore", dependencies: ["Wire", "Store", "Simulation", "PageServer"], swiftSettings: pure),
 
-        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: pure),
+        .target(name: "Seeds", path: "Tests/Seeds"),
+        .testTarget(name: "WireTests", dependencies: ["Wire", "Seeds"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Wire"], swiftSettings: pure),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Simulation", "Wire"], swiftSettings: pure),
         .testTarget(
@@ -67,8 +68,8 @@ let package = Package(
         .testTarget(name: "PagingTests", dependencies: ["Paging"], swiftSettings: pure),
         .testTarget(name: "HeapTests", dependencies: ["Heap"], swiftSettings: pure),
         .testTarget(name: "KernelTests", dependencies: ["Kernel", "Heap"], swiftSettings: pure),
-        .testTarget(name: "ProgramsTests", dependencies: ["Programs", "Kernel", "Heap"], swiftSettings: pure),
-        .testTarget(name: "DevicesTests", dependencies: ["Devices"], swiftSettings: pure),
+        .testTarget(name: "ProgramsTests", dependencies: ["Programs", "Kernel", "Heap", "Seeds"], swiftSettings: pure),
+        .testTarget(name: "DevicesTests", dependencies: ["Devices", "Seeds"], swiftSettings: pure),
         .testTarget(
             name: "SimulationTests", dependencies: ["Simulation", "simulate", "History", "Protocol", "Wire"],
             swiftSettings: pure),

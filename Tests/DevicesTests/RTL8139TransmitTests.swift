@@ -1,3 +1,4 @@
+import Seeds
 import Testing
 
 @testable import Devices
@@ -98,9 +99,9 @@ import Testing
     }
 
     /// A card that lags behind by any number of frames sends each as it was, whatever the buffers are lent to since.
-    @Test func everyFrameArrivesWhileTheCardLagsBehind() throws {
+    @Test(arguments: SeededGenerator.seeds) func everyFrameArrivesWhileTheCardLagsBehind(seed: UInt64) throws {
         var card = try makeCard()
-        var random = SystemRandomNumberGenerator()
+        var random = SeededGenerator(seed: seed)
         fake.sendsAtOnce = false
         var waiting: [[UInt8]] = []
         for number in 0..<3_000 {
@@ -172,9 +173,9 @@ import Testing
     }
 
     /// Whatever a card writes into the ring, a frame goes into a buffer and one call looks at each descriptor once.
-    @Test func hostileDescriptorsCostFramesAtMost() throws {
+    @Test(arguments: SeededGenerator.seeds) func hostileDescriptorsCostFramesAtMost(seed: UInt64) throws {
         var card = try makeCard()
-        var random = SystemRandomNumberGenerator()
+        var random = SeededGenerator(seed: seed)
         fake.sendsAtOnce = false
         for number in 0..<20_000 {
             let place = fake.transmitRing + UInt64.random(in: 0..<64, using: &random) * 4

@@ -1,3 +1,4 @@
+import Seeds
 import Testing
 
 @testable import Devices
@@ -58,9 +59,9 @@ import Testing
         #expect(receiveAll(&card) == [makeFrame(1, 60)])
     }
 
-    @Test func randomRingContentsNeverTrap() throws {
+    @Test(arguments: SeededGenerator.seeds) func randomRingContentsNeverTrap(seed: UInt64) throws {
         var card = try makeCard()
-        var random = SystemRandomNumberGenerator()
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<3_000 {
             for queue in 0..<2 {
                 let used = fake.queues[queue].used
@@ -75,9 +76,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [0x40, 0x50, 0x60, 0x70, 0x98])
-    func randomCapabilitiesAreErrorsNotTraps(offset: Int) throws {
-        var random = SystemRandomNumberGenerator()
+    @Test(arguments: [0x40, 0x50, 0x60, 0x70, 0x98], SeededGenerator.seeds)
+    func randomCapabilitiesAreErrorsNotTraps(offset: Int, seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
         for _ in 0..<200 {
             let function = fake.function(slot: 3)
             for byte in offset + 2..<offset + 12 {

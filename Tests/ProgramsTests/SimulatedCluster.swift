@@ -1,5 +1,6 @@
 import Foundation
 import Heap
+import Seeds
 
 @testable import Kernel
 @testable import Programs
@@ -183,17 +184,5 @@ final class SimulatedCluster {
             let start = Int(page) * Int(pageByteCount)
             return memcmp(buffer.baseAddress! + start, backup.baseAddress! + start, Int(pageByteCount)) != 0
         }
-    }
-}
-
-/// SplitMix64: the same numbers in each run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        return mix(state)
     }
 }

@@ -1,4 +1,5 @@
 import Heap
+import Seeds
 import Testing
 
 @testable import Kernel

@@ -35,6 +35,16 @@ struct TidyTests {
         }
     }
 
+    /// A test that failed can be run again as it was: what it draws comes from a seed.
+    @Test(arguments: SourceTree.swift.filter { $0.path.hasPrefix("Tests/") })
+    func testsDrawFromSeeds(file: SourceTree.File) throws {
+        // Written so that this file does not find itself.
+        let unseeded = try Regex(#"System"# + #"RandomNumberGenerator|shuffled?\(\)|randomElement\(\)"#)
+        for (index, line) in file.lines.enumerated() where line.contains(unseeded) {
+            Issue.record("\(file.path):\(index + 1) draws without a seed: \(line)")
+        }
+    }
+
     /// Rooms that also compile into the image: no conditions, no copies.
     @Test(arguments: SourceTree.swift.filter { Rooms.image.contains($0.room ?? "") })
     func pureRoomsCompileUnchangedEverywhere(file: SourceTree.File) {

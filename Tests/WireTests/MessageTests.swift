@@ -1,3 +1,4 @@
+import Seeds
 import Testing
 import Wire
 
@@ -38,8 +39,8 @@ struct MessageTests {
         }
     }
 
-    @Test(arguments: Sample.all) func rubbishNeverTraps(sample: Sample) {
-        var random = SystemRandomNumberGenerator()
+    @Test(arguments: Sample.all, SeededGenerator.seeds) func rubbishNeverTraps(sample: Sample, seed: UInt64) {
+        var random = SeededGenerator(seed: seed)
         let frame = sample.frame()
         for _ in 0..<300 {
             let length = Limits.headerBytes + Int.random(in: 0...(2 * sample.payload.count + 8), using: &random)
