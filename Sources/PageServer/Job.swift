@@ -27,6 +27,8 @@ struct Job {
     private var endedAt: UInt64?
     private var reader: JobReader
     private var failure: Failure?
+    /// Whether somebody knows of its end, or has wanted it.
+    private var isEndKnown = false
 
     /// A new job.
     ///
@@ -56,6 +58,7 @@ struct Job {
         self.startedAt = startedAt
         stage = .running
         reader = JobReader(number: number, participants: participants)
+        isEndKnown = record.phase?.isActive != true
     }
 
     var hasEnded: Bool { stage == .ended }
@@ -155,6 +158,7 @@ struct Job {
     mutating func cancel(now: UInt64, _ orders: inout Orders) -> Bool {
         guard stage != .ended, !isCancelled else { return false }
         isCancelled = true
+        isEndKnown = true
         if stage == .fencing || stage == .placing {
             end(Failure(.unavailable, "\(program) was stopped before it began"), now, &orders)
         } else {
@@ -181,6 +185,19 @@ struct Job {
     }
 
     // MARK: What the user is told
+
+    /// Somebody has asked for the job.
+    mutating func asked() {
+        if hasEnded { isEndKnown = true }
+    }
+
+    /// What became of it, once, when nobody has asked for so long since its end, nanoseconds.
+    mutating func takeObituary(now: UInt64, after patience: UInt64) -> String? {
+        guard !isEndKnown, let endedAt, now - endedAt > patience else { return nil }
+        isEndKnown = true
+        let words = failure?.description ?? "\(program) has finished"
+        return "\(words); nobody has asked for its result"
+    }
 
     private var lossOfNodes: Failure? {
         guard reader.lost != 0 else { return nil }

@@ -28,6 +28,8 @@ struct Jobs {
     /// A running job that nobody has asked for so long is stopped, nanoseconds: its `plurix run` was killed, and would
     /// keep the cluster from all others. A living one asks every 50 ms, and looks for a lost arbiter for 30 s.
     private static let abandonment: UInt64 = 45_000_000_000
+    /// Whoever waits for a job's end has asked for it by then, nanoseconds.
+    private static let hearing: UInt64 = 3_000_000_000
 
     /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
     ///   are larger than all that an earlier one has used, whether or not a trace of them is saved.
@@ -79,7 +81,10 @@ struct Jobs {
 
     mutating func report(_ number: Int, now: UInt64) -> (reply: ArbiterJob.Reply, result: [UInt8]) {
         askedAt = now
-        if let job = jobs.first(where: { $0.number == number }) { return job.report(now: now) }
+        if let place = jobs.firstIndex(where: { $0.number == number }) {
+            jobs[place].asked()
+            return jobs[place].report(now: now)
+        }
         // The nodes may have begun it when an earlier arbiter was killed, and it is about to be seen.
         guard now - began > Self.patience else { return (ArbiterJob.Reply(state: .starting, parts: []), []) }
         return (ArbiterJob.Reply(state: .failed, parts: [], failure: Self.unknown(number)), [])
@@ -125,7 +130,8 @@ struct Jobs {
         for place in jobs.indices { jobs[place].died(node, counters) }
     }
 
-    /// Hands ended orders to their jobs, stops what nobody waits for, and tells jobs which nodes are dead.
+    /// Hands ended orders to their jobs, stops what nobody waits for, says how such a job ended, and tells jobs which
+    /// nodes are dead.
     mutating func settle(dead: UInt64, now: UInt64, _ orders: inout Orders) {
         for (purpose, outcome) in orders.takeFinished() {
             guard let number = purpose.job, let place = jobs.firstIndex(where: { $0.number == number })
@@ -138,6 +144,10 @@ struct Jobs {
                 let seconds = Self.abandonment / 1_000_000_000
                 notices.append("\(jobs[place].program) is stopped: nobody has asked for its result for \(seconds) s")
             }
+        }
+        for place in jobs.indices {
+            guard let words = jobs[place].takeObituary(now: now, after: Self.hearing) else { continue }
+            notices.append(words)
         }
         guard dead != 0 else { return }
         for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }

@@ -187,6 +187,21 @@ import Wire
         }
     }
 
+    /// As of a program that goes on after a restore, or whose `plurix run` was killed.
+    @Test(arguments: [false, true]) func howAProgramEndedThatNobodyAsksForIsNoted(fails: Bool) async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 2)
+            let job = try await cluster.start("counter", [fails ? "100000" : "2000"], nodes: [1, 2])
+            while try await cluster.client.send(ArbiterJob(job: job)).state == .starting {}
+            await cluster.killArbiter()
+            try await cluster.startArbiter()
+            if fails { for node: UInt8 in [1, 2] { try await cluster.kill(node) } }
+            let words = fails ? "all nodes of counter have died" : "counter has finished"
+            let status = try await cluster.wait { $0.notices.contains { $0.contains("nobody has asked") } }
+            #expect(status.notices.contains { $0.contains(words) }, "\(status.notices)")
+        }
+    }
+
     @Test func aForeignBuildAndAForeignKeyAreRefused() async throws {
         try await withCluster { cluster in
             try await cluster.start(nodes: 1)

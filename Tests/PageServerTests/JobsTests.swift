@@ -59,5 +59,23 @@ import Wire
         #expect(jobs.takeNotices() == ["counter is stopped: nobody has asked for its result for \(patience) s"])
         #expect(jobs.takeNotices() == [])
         #expect(jobs.running(now: 0) == nil, "it had not begun")
+        jobs.settle(dead: 0, now: 1000 * Self.second, &orders)
+        #expect(jobs.takeNotices() == [], "its end was wanted")
+    }
+
+    /// As of one that goes on after a restore: whoever began it is gone.
+    @Test(arguments: [false, true]) mutating func anEndThatNobodyAsksForIsTold(isAsked: Bool) throws {
+        let job = try jobs.start(request, now: 0, &orders)
+        jobs.settle(dead: 0b11, now: Self.second, &orders)
+        let failure = try #require(jobs.report(job, now: 0).reply.failure)
+        #expect(failure.message == "all nodes of counter have died")
+        let other = try jobs.start(request, now: Self.second, &orders)
+        jobs.settle(dead: 0b11, now: 2 * Self.second, &orders)
+        if isAsked { _ = jobs.report(other, now: 3 * Self.second) }
+        jobs.settle(dead: 0, now: 5 * Self.second, &orders)
+        #expect(jobs.takeNotices() == [])
+        jobs.settle(dead: 0, now: 6 * Self.second, &orders)
+        jobs.settle(dead: 0, now: 7 * Self.second, &orders)
+        #expect(jobs.takeNotices() == (isAsked ? [] : ["\(failure); nobody has asked for its result"]))
     }
 }
