@@ -23,6 +23,7 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     private let station: HostStation
     private let mailbox = Mutex(Mailbox())
+    private var waits = LoopWaits()
     private var arbiter: Arbiter
     private var world: HostWorld
     private var orders: Orders
@@ -69,7 +70,10 @@ public final class ArbiterLoop: @unchecked Sendable {
         roster = Roster(arbiter)
         notices = NoticeBoard(build: settings.build, file: directory.notices, logger: logger)
         self.directory = directory
-        world.onStall = { [weak self] failure in self?.answerAll(.failure(failure)) }
+        world.onStall = { [weak self] failure in
+            self?.answerAll(.failure(failure))
+            self?.waits.fail(failure)
+        }
         keeper.report = { [weak self] report in self?.post(report) }
         if settings.store.checkpointInterval > 0 { nextCheckpoint = Clock.now() + settings.store.checkpointInterval }
     }
@@ -88,8 +92,9 @@ public final class ArbiterLoop: @unchecked Sendable {
             // Who asks is told of what has just happened, too.
             if mailbox.withLock({ !$0.tasks.isEmpty }) { settle() }
             answerAll(.success(self))
-            if isClosed { return }
+            if isClosed { return waits.fail(Self.closed) }
             settle()
+            waits.settle(self, now: Clock.now())
         }
     }
 
@@ -134,32 +139,53 @@ public final class ArbiterLoop: @unchecked Sendable {
         _ body: @escaping @Sendable (ArbiterLoop) throws(Failure) -> Result
     ) async throws(Failure) -> Result {
         let outcome: Swift.Result<Result, Failure> = await withCheckedContinuation { continuation in
-            let isOpen = mailbox.withLock { box in
-                guard !box.isClosed else { return false }
-                box.tasks.append { loop in
-                    do throws(Failure) {
-                        continuation.resume(returning: .success(try body(try loop.get())))
-                    } catch {
-                        continuation.resume(returning: .failure(error))
-                    }
+            post { loop in
+                do throws(Failure) {
+                    continuation.resume(returning: .success(try body(try loop.get())))
+                } catch {
+                    continuation.resume(returning: .failure(error))
                 }
-                return true
-            }
-            if isOpen {
-                station.wake()
-            } else {
-                continuation.resume(returning: .failure(Failure(.unavailable, "the arbiter is stopping")))
             }
         }
         return try outcome.get()
     }
+
+    /// Waits until something is so, which is looked at whenever the loop has done something.
+    ///
+    /// - Returns: False when it has not become so in time.
+    /// - Throws: `.unavailable` when the loop has ended; why it stands still, when it does.
+    func wait(
+        _ patience: Duration, until isSo: @escaping @Sendable (ArbiterLoop) -> Bool
+    ) async throws(Failure) -> Bool {
+        let end = Clock.now() + UInt64(patience / .nanoseconds(1))
+        let outcome: Swift.Result<Bool, Failure> = await withCheckedContinuation { continuation in
+            post { loop in
+                switch loop {
+                case .success(let loop):
+                    loop.waits.add(LoopWait(end: end, isSo: isSo) { continuation.resume(returning: $0) })
+                case .failure(let failure): continuation.resume(returning: .failure(failure))
+                }
+            }
+        }
+        return try outcome.get()
+    }
+
+    private func post(_ task: @escaping Task) {
+        let isOpen = mailbox.withLock { box in
+            if !box.isClosed { box.tasks.append(task) }
+            return !box.isClosed
+        }
+        if isOpen { station.wake() } else { task(.failure(Self.closed)) }
+    }
+
+    private static let closed = Failure(.unavailable, "the arbiter is stopping")
 
     // MARK: One turn
 
     private func receive() {
         let now = Clock.now()
         world.link.flush(now)
-        var due = min(arbiter.deadline, orders.deadline, nextCheckpoint)
+        var due = min(arbiter.deadline, orders.deadline, nextCheckpoint, waits.deadline)
         if world.link.isBacklogged { due = min(due, now + ArbiterLink.retryInterval) }
         station.receive(waiting: due > now ? due - now : 0) { frame in
             arbiter.receive(frame, now: Clock.now(), &world)

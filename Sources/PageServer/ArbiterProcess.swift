@@ -133,17 +133,12 @@ public struct ArbiterProcess: Sendable {
 
     private func retire(_ node: Int) async throws {
         guard try await loop.perform({ $0.beginRetirement(node) }) else { return }
-        let end = ContinuousClock.now + Self.patience
-        while try await !loop.perform({ $0.isRetired(node) }) {
-            guard ContinuousClock.now < end else {
-                try await loop.perform { $0.endRetirement(node) }
-                throw Failure(
-                    .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
-                    advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",
-                    at: "n\(node)")
-            }
-            try await Task.sleep(for: .milliseconds(5))
-        }
+        guard try await !loop.wait(Self.patience, until: { $0.isRetired(node) }) else { return }
+        try await loop.perform { $0.endRetirement(node) }
+        throw Failure(
+            .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
+            advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",
+            at: "n\(node)")
     }
 
     /// Keeps the state that is current now, or one soon after.
@@ -177,17 +172,13 @@ public struct ArbiterProcess: Sendable {
     private func record(isOn: Bool) async throws -> ArbiterRecordHistory.Reply {
         let began = Clock.now()
         let nodes = try await loop.perform { $0.beginRecording(isOn: isOn) }
-        let end = ContinuousClock.now + Self.patience
-        while true {
-            let late = try await loop.perform { $0.waitsForRecording(nodes, isOn: isOn) }
-            if late.isEmpty { return try await loop.perform { $0.recordingFacts(since: began) } }
-            guard ContinuousClock.now < end else {
-                let names = late.map { "n\($0)" }.joined(separator: ", ")
-                throw Failure(
-                    .timeout, "\(names) did not answer within \(Self.patience)",
-                    advice: "see \(directory.hint("status"))", at: names)
-            }
-            try await Task.sleep(for: .milliseconds(5))
+        if try await loop.wait(Self.patience, until: { $0.waitsForRecording(nodes, isOn: isOn).isEmpty }) {
+            return try await loop.perform { $0.recordingFacts(since: began) }
         }
+        let late = try await loop.perform { $0.waitsForRecording(nodes, isOn: isOn) }
+        let names = late.map { "n\($0)" }.joined(separator: ", ")
+        throw Failure(
+            .timeout, "\(names) did not answer within \(Self.patience)",
+            advice: "see \(directory.hint("status"))", at: names)
     }
 }

@@ -262,6 +262,27 @@ import Wire
         }
     }
 
+    @Test func whoWaitsIsAnsweredWhenItIsSoOrTooLateOrNeverWillBe() async throws {
+        try await withCluster { cluster in
+            try await cluster.startSegment()
+            let loop = try ArbiterLoop(cluster.arbiterSettings, in: cluster.directory, logger: .init(label: "loop"))
+            Thread { loop.run() }.start()
+            #expect(try await loop.wait(.seconds(60)) { $0.isRetired(1) })
+            #expect(try await !loop.wait(.milliseconds(20)) { !$0.isRetired(1) })
+            let waiting = Task { () -> Failure.Kind? in
+                do throws(Failure) { _ = try await loop.wait(.seconds(60)) { !$0.isRetired(1) } } catch {
+                    return error.kind
+                }
+                return nil
+            }
+            // Time to be taken in; what has not been by then ends the same way.
+            try await Task.sleep(for: .milliseconds(20))
+            loop.stop()
+            #expect(await waiting.value == .unavailable)
+            await #expect(throws: Failure.self) { try await loop.wait(.seconds(60)) { _ in true } }
+        }
+    }
+
     @Test func aSecondArbiterIsRefused() async throws {
         try await withCluster { cluster in
             try await cluster.startArbiter()
