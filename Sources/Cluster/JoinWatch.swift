@@ -7,6 +7,8 @@ public struct JoinWatch: Sendable {
     private let limit: Duration
 
     private static let lastWords = Duration.milliseconds(500)
+    /// A debugger stops a process for moments.
+    private static let stoppedLimit = Duration.seconds(3)
 
     public init(_ cluster: ClusterHandle, limit: Duration) {
         self.cluster = cluster
@@ -16,13 +18,15 @@ public struct JoinWatch: Sendable {
     /// - Parameters:
     ///   - numbers: the nodes that must join.
     ///   - progress: gets the cluster's state whenever a node's state has changed.
-    /// - Throws: `.unavailable` when one of them dies or is refused, `.timeout` when one does not join in time.
+    /// - Throws: `.unavailable` when one of them dies or is refused, or the segment or the arbiter is stopped, without
+    ///   which none joins; `.timeout` when one does not join in time.
     public func wait(
         for numbers: [Int], progress: (ClusterStatus) -> Void
     ) async throws(Failure) -> ClusterStatus {
         let names = Set(numbers.map { "n\($0)" })
         let deadline = ContinuousClock.now + limit
         var shown: [NodeState] = []
+        var goneOnAt = ContinuousClock.now
         while true {
             let status = try await cluster.status()
             let nodes = status.nodes.filter { names.contains($0.name) }
@@ -34,8 +38,13 @@ public struct JoinWatch: Sendable {
                 // Who asked ends the machine next: first the node may say on its console what it was told.
                 try? await Task.sleep(for: Self.lastWords)
             }
-            for node in nodes { try check(node) }
+            let stopped = BackgroundProcess.arbiter.stoppedProcess(in: cluster.directory)
+            do throws(Failure) { for node in nodes { try check(node) } } catch {
+                throw stopped.map { hindered(nodes, by: $0) } ?? error
+            }
             if nodes.count == names.count, nodes.allSatisfy({ $0.state == .joined }) { return status }
+            if stopped == nil { goneOnAt = .now }
+            if let stopped, ContinuousClock.now - goneOnAt >= Self.stoppedLimit { throw hindered(nodes, by: stopped) }
             guard ContinuousClock.now < deadline else {
                 throw late(nodes.filter { $0.state != .joined }, status.trouble)
             }
@@ -44,9 +53,23 @@ public struct JoinWatch: Sendable {
         }
     }
 
+    /// Nothing moves before somebody does something, and what nodes say of it is no reason.
+    private func hindered(
+        _ nodes: [ClusterStatus.Node], by stopped: (process: BackgroundProcess, number: Int32)
+    ) -> Failure {
+        Failure(
+            .unavailable,
+            "\(stopped.process.name(in: cluster.directory)) is stopped, and without it no node joins:"
+                + " \(Self.states(nodes.filter { $0.state != .joined }))",
+            advice: "let it go on: kill -CONT \(stopped.number)", at: stopped.process.rawValue)
+    }
+
+    private static func states(_ nodes: [ClusterStatus.Node]) -> String {
+        nodes.map { "\($0.name) is \($0.state.rawValue)" }.joined(separator: ", ")
+    }
+
     private func late(_ nodes: [ClusterStatus.Node], _ trouble: String?) -> Failure {
-        let states = nodes.map { "\($0.name) is \($0.state.rawValue)" }.joined(separator: ", ")
-        let words = "not all nodes joined within \(limit.components.seconds) s: \(states)"
+        let words = "not all nodes joined within \(limit.components.seconds) s: \(Self.states(nodes))"
         return Failure(
             .timeout, trouble.map { "\(words); \($0)" } ?? words,
             advice: trouble == nil ? "see \(hint("logs", nodes.first))" : nil, at: nodes.first?.name)

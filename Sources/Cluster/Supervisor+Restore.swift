@@ -173,8 +173,14 @@ extension Supervisor {
         while !BackgroundProcess.arbiter.isServing(in: directory), ContinuousClock.now < deadline {
             try? await Task.sleep(for: .milliseconds(5))
         }
+        var isLate = false
         for number in intent.nodes where !isRunning(number) {
-            do throws(Failure) { _ = try await startMachine(StartNode(node: number)) } catch {
+            do throws(Failure) {
+                // What one of them has waited for in vain is not waited for again.
+                if isLate { try refuseWhileStopped() }
+                _ = try await startMachine(StartNode(node: number))
+            } catch {
+                isLate = true
                 note("n\(number) does not start: \(error)")
             }
         }

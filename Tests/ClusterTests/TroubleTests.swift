@@ -106,6 +106,26 @@ extension LiveTests {
             }
         }
 
+        /// Also where it is stopped while nodes join: they are not waited for until the end.
+        @Test func aSegmentThatIsStoppedDuringARestoreIsNamed() async throws {
+            try await LiveCluster.with("--nodes", "3") { cluster in
+                try await cluster.plurix("checkpoint", "--label", "a")
+                let segment = try #require(try await cluster.status().processes.segment)
+                defer { kill(segment, SIGCONT) }
+                let words = ["the segment (process \(segment)) is stopped", "kill -CONT \(segment)"]
+                // So that nobody joins before it is stopped.
+                try await cluster.plurix("net", "loss", "100%")
+                async let restore = cluster.plurix(["restore", "--at", "a"], limit: .seconds(30))
+                _ = try await cluster.wait { $0.nodes.allSatisfy { $0.state == "starting" } }
+                kill(segment, SIGSTOP)
+                let outcome = try await restore
+                #expect(outcome.status == 69 && words.allSatisfy(outcome.complaint.contains), "\(outcome)")
+                kill(segment, SIGCONT)
+                try await cluster.plurix("net", "heal")
+                _ = try await cluster.wait { $0.trouble == nil && $0.nodes.allSatisfy { $0.state == "joined" } }
+            }
+        }
+
         @Test func processesThatWereStartedAgainAreTold() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 let old = try await cluster.status().processes
