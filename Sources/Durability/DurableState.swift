@@ -112,6 +112,9 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
         return true
     }
 
+    /// Of a damaged store that was opened to salvage it: checkpoints that are known by name only.
+    public mutating func lostCheckpoints() throws(StoreError) -> [Checkpoint] { try store.lostCheckpoints() }
+
     /// Reads everything that is on the disk, and checks it.
     public mutating func verify() throws(StoreError) -> Inventory { try store.verify() }
 

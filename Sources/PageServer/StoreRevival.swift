@@ -73,7 +73,8 @@ public enum StoreRevival {
     /// Makes a store out of what a damaged one still holds, which is not touched: the newest state all of which can be
     /// read, or the named one. It gets a cluster of its own: what is lost may have been known to the old one's nodes.
     ///
-    /// - Returns: What it begins with, and the older checkpoints that were not whole.
+    /// - Returns: What it begins with, and the checkpoints that are lost, by rising time: those that were not whole,
+    ///   and those of which nothing but the name is left.
     /// - Throws: as `fork`; `.fault` when nothing whole is found.
     public static func salvage(
         from path: String, at name: String?, into target: String
@@ -85,6 +86,8 @@ public enum StoreRevival {
         }
         var candidates = Array(state.store.checkpoints.reversed())
         if let name { candidates = [try CheckpointName.resolve(name, among: candidates.reversed())] }
+        let gone: [Checkpoint]
+        do throws(StoreError) { gone = try state.lostCheckpoints() } catch { throw Failure(error, store: path) }
         for one in candidates {
             do throws(StoreError) { guard try state.isWhole(at: one.time) else { continue } } catch {
                 throw Failure(error, store: path)
@@ -97,8 +100,11 @@ public enum StoreRevival {
                     at: time, into: disk, cluster: .random(in: 1 ... .max), identity: generator.next()
                 ).store.checkpoints
             }
-            let older = state.store.checkpoints.filter { $0.time < one.time && !saved.contains($0) }
-            return (CheckpointReport(one), older.map { CheckpointReport($0) })
+            // Of what is newer than one that was wanted nobody has looked whether it is whole.
+            let broken = state.store.checkpoints.filter {
+                !saved.contains($0) && (name == nil || $0.time < one.time)
+            }
+            return (CheckpointReport(one), (broken + gone).map { CheckpointReport($0) })
         }
         guard let name else {
             throw Failure(

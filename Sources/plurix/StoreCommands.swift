@@ -58,8 +58,9 @@ struct StoreCommand: ParsableCommand {
             abstract: "Make a new store out of what a damaged one still holds.",
             discussion: """
                 It begins with the newest state all of which can be read back, or with the checkpoint that is named; \
-                what was saved after that is lost. The damaged store is not changed. To go on with the new one: plurix \
-                up --from NEW. The exit code is 70 when nothing is left.
+                what was saved after that is lost. Checkpoints that are lost with the damage are named, newer and \
+                older ones. The damaged store is not changed. To go on with the new one: plurix up --from NEW. The \
+                exit code is 70 when nothing is left.
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -75,7 +76,7 @@ struct StoreCommand: ParsableCommand {
 
         private struct Outcome: Encodable {
             var checkpoint: CheckpointReport
-            /// Older checkpoints that were not whole.
+            /// Checkpoints that cannot be read back, older and newer ones, by rising time.
             var lost: [CheckpointReport]
             var storeDirectory: String
         }
@@ -88,7 +89,7 @@ struct StoreCommand: ParsableCommand {
                 return try Terminal.show(json: Outcome(checkpoint: found, lost: lost, storeDirectory: target))
             }
             Terminal.show("\(target): the memory as it was at \(found.title), taken \(found.taken)")
-            for one in lost { Terminal.show("the checkpoint \(one.title) was not whole, and is lost") }
+            for one in lost { Terminal.show("the checkpoint \(one.title), taken \(one.taken), is lost") }
             Terminal.show("what was saved after it is lost; go on with it: plurix up --from \(target.quoted)")
         }
     }

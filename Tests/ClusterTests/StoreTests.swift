@@ -394,6 +394,7 @@ extension LiveTests {
                 #expect(lost.status == 65 && lost.complaint.contains("(a)"))
                 let saved = try await cluster.plurix(["store", "salvage", cluster.store, new])
                 #expect(saved.status == 0 && saved.output.contains("what was saved after it is lost"))
+                #expect(saved.output.contains(/the checkpoint 1:\d+ \(b\), taken 2\S+Z, is lost\n/), "\(saved.output)")
                 #expect(try Data(contentsOf: newest) == bytes)
                 #expect(try await cluster.plurix(["fsck", new]).status == 0)
                 try await cluster.plurix("up", "--nodes", "1", "--from", new)

@@ -34,6 +34,11 @@ import Wire
 
         func touch(_ name: String) throws { try Data("x".utf8).write(to: URL(filePath: "\(path)/\(name)")) }
 
+        func segments(_ name: String) throws -> [URL] {
+            try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)").filter { $0.hasPrefix("segment.") }
+                .sorted().map { URL(filePath: "\(path)/\(name)/\($0)") }
+        }
+
         var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? [] }
     }
 
@@ -51,6 +56,29 @@ import Wire
         try place.makeStore("s")
         #expect(try StoreFolder.content(of: path) == .store)
         #expect(throws: Failure.self) { try StoreFolder.content(of: path + "/notes") }
+    }
+
+    @Test func whatASalvagedStoreHasLostIsNamed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let file = URL(filePath: place.path + "/s/segment.0000000000000001")
+        let count = try Data(contentsOf: file).count
+        do {
+            var store = try Store.open(try StoreDirectory(place.path + "/s", for: .writing))
+            for counter in 6...7 as ClosedRange<UInt64> {
+                let page = [UInt8](repeating: UInt8(counter), count: Limits.pageBytes)
+                try store.put(1, version: GlobalTime(raw: counter), page.span.bytes)
+                try store.commitCheckpoint(
+                    Checkpoint(time: GlobalTime(raw: counter), created: counter, label: "l\(counter)", isKept: true))
+            }
+        }
+        let last = try #require(place.segments("s").last)
+        var bytes = try Data(contentsOf: last)
+        bytes[(last == file ? count : 0) + 1000] ^= 4
+        try bytes.write(to: last)
+        let (found, lost) = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
+        #expect(found.time == 5 && lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"])
+        #expect(try StoreExamination(of: place.path + "/t").checkpoints.map(\.time) == [5])
     }
 
     @Test func directoriesAreMadeForThisUserAlone() throws {

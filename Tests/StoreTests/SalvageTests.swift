@@ -116,6 +116,43 @@ import Wire
         print("\(times.count) states were salvaged; of \(refused) damaged stores none")
     }
 
+    /// Wherever the log breaks off: of the checkpoints behind that the names are known, but for one whose own record it
+    /// may be that is damaged.
+    @Test(arguments: [false, true]) func whatIsLostIsNamed(isCleaned: Bool) throws {
+        let (disk, was) = try Self.image(isCleaned: isCleaned)
+        let whole = try Store.examine(disk)
+        #expect(try lost(disk)?.isEmpty == true)
+        var named: Set<String> = []
+        for file in whole.state.segments.all.suffix(3).map({ DiskFile.segment($0.number) }) {
+            for place in stride(from: 0, to: disk[file].count, by: 29) {
+                var damaged = disk
+                damaged[file][place] ^= 4
+                guard let lost = try lost(damaged) else { continue }
+                let left = try Store.salvage(damaged).checkpoints
+                let unknown = whole.checkpoints.filter { !left.contains($0) && !lost.contains($0) }
+                #expect(unknown.count <= 1, "byte \(place) of \(file): \(unknown.map(\.time))")
+                let times = lost.map(\.time)
+                #expect(times == times.sorted() && times.allSatisfy { was[$0] != nil })
+                #expect(left.allSatisfy { !times.contains($0.time) })
+                // Of what was forgotten nobody speaks, unless it is that record that is damaged.
+                #expect(lost.filter { !whole.checkpoints.contains($0) }.count <= 1, "byte \(place) of \(file)")
+                named.formUnion(lost.map(\.label))
+            }
+        }
+        #expect(named.contains("l120"))
+    }
+
+    /// Nil when nothing is left.
+    private func lost(_ disk: SimulatedDisk) throws -> [Checkpoint]? {
+        do throws(StoreError) {
+            var store = try Store.salvage(disk)
+            return try store.lostCheckpoints()
+        } catch {
+            guard case .damaged = error else { throw error }
+            return nil
+        }
+    }
+
     /// A file that is missing, or cut off anywhere.
     @Test func aLostEndCostsWhatWasInIt() throws {
         let (disk, was) = try Self.image(isCleaned: false)
