@@ -3,38 +3,78 @@ import Foundation
 import Glibc
 import Store
 
-/// Moves a store as one file, with one tag over all of it.
+/// Moves a store as one file, or as a stream, with one tag over all of it.
 public enum StoreTransfer {
+    /// In place of a file's name: standard output, or standard input.
+    public static let stream = "-"
+
+    private static let standardOutput = "standard output"
+
     private static let portion = 1 << 20
 
-    /// Writes a store into a new file.
+    /// Writes a store into a new file, or to standard output.
     ///
     /// - Returns: Bytes of the file.
-    /// - Throws: `.unavailable` while a cluster runs on the store, or for a full disk; `.input` for a file that exists.
+    /// - Throws: `.unavailable` while a cluster runs on the store, or for a full disk; `.input` for a file that exists;
+    ///   `.usage` for a terminal.
     public static func export(_ path: String, to file: String) throws(Failure) -> Int {
         let disk = try StoreDirectory(path, for: .reading)
+        guard file != stream else {
+            try refuse(terminal: STDOUT_FILENO, "export \(path.quoted) - > FILE")
+            do throws(Failure) { return try export(disk, path, to: STDOUT_FILENO, standardOutput) } catch {
+                guard error.place == standardOutput else { throw error }
+                throw Failure(
+                    error.kind, error.message, advice: "what has come of it is no whole export", at: standardOutput)
+            }
+        }
         let target = try open(file, O_WRONLY | O_CREAT | O_EXCL)
         defer { close(target) }
+        do throws(Failure) { return try export(disk, path, to: target, file) } catch {
+            unlink(file)
+            throw error
+        }
+    }
+
+    private static func export(
+        _ disk: consuming StoreDirectory, _ path: String, to target: Int32, _ name: String
+    ) throws(Failure) -> Int {
         do {
             var store = try Store.examine(disk)
             try checkWhole(&store)
             var export = try store.beginExport()
-            while let bytes = try store.next(of: &export) { try RunDirectory.write(Data(bytes), to: target, file) }
-            guard fsync(target) == 0 else { throw RunDirectory.unwritable(file) }
+            while let bytes = try store.next(of: &export) { try RunDirectory.write(Data(bytes), to: target, name) }
+            // Where nothing is kept, as in a pipe, nothing is to be flushed.
+            guard fsync(target) == 0 || errno == EINVAL else { throw RunDirectory.unwritable(name) }
             return export.byteCount
         } catch {
-            unlink(file)
-            throw failure(error, path, file)
+            throw failure(error, path, name)
         }
     }
 
-    /// Makes a store out of such a file, in a directory that is empty or missing.
+    /// - Parameter command: How it is meant.
+    static func refuse(terminal descriptor: Int32, _ command: String) throws(Failure) {
+        guard isatty(descriptor) == 0 else {
+            throw Failure(
+                .usage, "an export is nothing to be read or written on a terminal",
+                advice: "name a file, or use plurix store \(command)", at: stream)
+        }
+    }
+
+    /// Makes a store out of such a file, or of standard input, in a directory that is empty or missing.
     ///
     /// - Throws: `.input` for a file that cannot be read or is not whole, which then leaves nothing there, or a
-    ///   directory with something in it.
+    ///   directory with something in it; `.usage` for a terminal.
     public static func `import`(_ file: String, into path: String) throws(Failure) {
+        guard file != stream else {
+            try refuse(terminal: STDIN_FILENO, "import - \(path.quoted) < FILE")
+            return try `import`(STDIN_FILENO, "standard input", into: path)
+        }
         let source = try open(file, O_RDONLY)
         defer { close(source) }
+        try `import`(source, file, into: path)
+    }
+
+    private static func `import`(_ source: Int32, _ file: String, into path: String) throws(Failure) {
         // What cannot be read at all is found out before anything is made.
         var bytes = try read(source, file)
         let isNew = try StoreFolder.make(path)
@@ -62,6 +102,11 @@ public enum StoreTransfer {
 
     private static func open(_ file: String, _ flags: Int32) throws(Failure) -> Int32 {
         let descriptor = Glibc.open(file, flags | O_CLOEXEC, 0o600)
+        if descriptor < 0, errno == EEXIST {
+            throw Failure(
+                .input, "\(file) exists already, and is not overwritten", advice: "name another file, or remove it",
+                at: file)
+        }
         guard descriptor >= 0 else { throw unusable(file, "opened") }
         return descriptor
     }

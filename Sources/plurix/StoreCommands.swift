@@ -9,19 +9,26 @@ struct StoreCommand: ParsableCommand {
         subcommands: [Export.self, Import.self, Salvage.self])
 
     struct Export: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Write a store into a new file.")
+        static let configuration = CommandConfiguration(
+            abstract: "Write a store into a new file.",
+            discussion: """
+                With - in place of the file it goes to standard output, and nothing else does: plurix store export \
+                DIR - | ssh HOST plurix store import - DIR. A terminal is refused.
+                """)
 
         @OptionGroup var common: CommonOptions
 
         @Argument(help: ArgumentHelp("The store.", valueName: "dir"), completion: .directory)
         var path: String
 
-        @Argument(help: "The file, which must not exist.", completion: .file())
+        @Argument(help: "The file, which must not exist; - is standard output.", completion: .file())
         var file: String
 
         func run() throws {
             let count = try StoreUser.named(path) { () throws(Failure) in try StoreTransfer.export(path, to: file) }
-            if common.json {
+            if file == StoreTransfer.stream {
+                Terminal.progress("\(path): \(count) bytes")
+            } else if common.json {
                 try Terminal.show(json: ["file": file, "bytes": "\(count)"])
             } else {
                 Terminal.show("\(file): \(count) bytes")
@@ -32,11 +39,14 @@ struct StoreCommand: ParsableCommand {
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a store out of such a file.",
-            discussion: "DIR must be empty or missing. A file that is not whole is refused, and leaves nothing behind.")
+            discussion: """
+                DIR must be empty or missing. A file that is not whole is refused, and leaves nothing behind. With - \
+                in place of the file it is read from standard input.
+                """)
 
         @OptionGroup var common: CommonOptions
 
-        @Argument(help: "The file.", completion: .file())
+        @Argument(help: "The file; - is standard input.", completion: .file())
         var file: String
 
         @Argument(help: ArgumentHelp("The store.", valueName: "dir"), completion: .directory)

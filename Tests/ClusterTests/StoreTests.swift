@@ -373,6 +373,31 @@ extension LiveTests {
             }
         }
 
+        @Test func aStoreGoesThroughAPipe() async throws {
+            try await LiveCluster.withNone { cluster in
+                try await cluster.plurix("up", "--nodes", "1")
+                try await expectCounter(10, cluster)
+                try await cluster.plurix("down")
+                let command = try #require(Harness.command), new = cluster.base + "/new", file = cluster.base + "/file"
+                func shell(_ script: String) async throws -> Harness.Outcome {
+                    let script = "set -e -o pipefail; cd \"$1\"; " + script
+                    return try await Harness.run("/bin/bash", ["-c", script, command, cluster.base, cluster.store])
+                }
+                let moved = try await shell("$0 store export $2 - | $0 store import - new")
+                #expect(moved.status == 0 && moved.output.hasPrefix("new: "))
+                #expect(moved.complaint.contains("\(cluster.store): ") && moved.complaint.contains(" bytes\n"))
+                #expect(try await cluster.plurix(["fsck", new]).status == 0)
+                // Nothing but the store is on standard output.
+                #expect(try await cluster.plurix(["store", "export", cluster.store, file]).status == 0)
+                let same = try await shell("$0 store export --json $2 - | cmp - file; test ! -e -")
+                #expect(same.status == 0 && same.output.isEmpty && same.complaint.isEmpty, "\(same)")
+                let cut = try await shell("head -c 5000 file | $0 store import - cut || { test ! -e cut; exit 65; }")
+                #expect(cut.status == 65 && cut.complaint.contains("standard input: this is no complete export"))
+                let full = try await shell("$0 store export $2 - > /dev/full")
+                #expect(full.status == 69 && full.complaint.contains("no whole export"), "\(full)")
+            }
+        }
+
         @Test func aDamagedStoreIsSalvaged() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 try await expectCounter(10, cluster)

@@ -148,7 +148,9 @@ import Wire
         let count = try StoreTransfer.export("\(place.path)/s", to: file)
         let whole = try Data(contentsOf: URL(filePath: file))
         #expect(whole.count == count)
-        #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: file) }
+        let taken = #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: file) }
+        #expect(taken?.kind == .input && taken?.message == "\(file) exists already, and is not overwritten")
+        #expect(try Data(contentsOf: URL(filePath: file)) == whole)
         try StoreTransfer.import(file, into: "\(place.path)/t")
         var moved = try place.open("t")
         #expect(try Self.read(&moved, 7, at: 2) == Self.page(2))
@@ -165,6 +167,18 @@ import Wire
         try FileManager.default.createDirectory(atPath: "\(place.path)/v", withIntermediateDirectories: false)
         #expect(throws: Failure.self) { try StoreTransfer.import(file, into: "\(place.path)/v") }
         #expect(try place.names("v") == [], "what was there stays")
+    }
+
+    @Test func terminalsAreRefused() throws {
+        let terminal = open("/dev/ptmx", O_RDWR | O_NOCTTY)
+        defer { close(terminal) }
+        try #require(terminal >= 0)
+        let words = "import - d < FILE"
+        let problem = #expect(throws: Failure.self) { try StoreTransfer.refuse(terminal: terminal, words) }
+        #expect(problem?.kind == .usage && problem?.advice?.contains("plurix store \(words)") == true)
+        let nothing = open("/dev/null", O_RDWR)
+        defer { close(nothing) }
+        try StoreTransfer.refuse(terminal: nothing, "")
     }
 
     @Test func whereNothingCanBeWrittenIsTold() throws {
