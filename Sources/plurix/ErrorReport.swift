@@ -6,6 +6,8 @@ struct ErrorReport: Encodable {
     var failure: Failure
     /// The cluster's name, for failures that are about nothing smaller.
     var cluster: String
+    /// With which status the command ends, where the failure is not what ends it.
+    var exitCode: Int32?
 
     private enum Key: String, CodingKey { case error, place = "where", advice, exitCode }
 
@@ -15,7 +17,7 @@ struct ErrorReport: Encodable {
         try container.encode(failure.place ?? "cluster \(cluster)", forKey: .place)
         // Null where nothing can be done: every report has the same members.
         try container.encode(failure.advice, forKey: .advice)
-        try container.encode(failure.kind.rawValue, forKey: .exitCode)
+        try container.encode(exitCode ?? failure.kind.rawValue, forKey: .exitCode)
     }
 }
 

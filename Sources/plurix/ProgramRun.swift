@@ -50,7 +50,7 @@ struct ProgramReport: Encodable {
 struct ProgramRun {
     private let cluster: ClusterHandle
     private let request: ProgramRequest
-    private let interruption: Interruption
+    private let trace: RunTrace
     private let limit: Duration?
     /// When the program is stopped.
     private let end: ContinuousClock.Instant?
@@ -66,16 +66,16 @@ struct ProgramRun {
 
     /// - Parameters:
     ///   - limit: the program is stopped when it takes longer, counted from `start`.
-    ///   - interruption: stops the program when it is noted.
+    ///   - trace: is told how far the program is.
     init(
         _ cluster: ClusterHandle, _ request: ProgramRequest, limit: Duration?, since start: ContinuousClock.Instant,
-        _ interruption: Interruption
+        _ trace: RunTrace
     ) {
         self.cluster = cluster
         self.request = request
         self.limit = limit
         end = limit.map { start + $0 }
-        self.interruption = interruption
+        self.trace = trace
     }
 
     /// - Parameters:
@@ -94,21 +94,17 @@ struct ProgramRun {
                 validUntil: UInt64((Date().timeIntervalSince1970 + patience / .seconds(1)) * 1e6)),
             limit: patience
         ).job
+        trace.note(job: job)
         var printed = 0
         var lastAnswer = ContinuousClock.now
         var pause = Duration.milliseconds(2)
-        var isStopping = false
         var parts = nodes.map { ArbiterJob.Part(node: $0, state: .starting, commits: 0, aborts: 0, pagesFetched: 0) }
         var progress = RunProgress(request.program, from: commitTime)
         while true {
-            if interruption.isNoted, !isStopping {
-                isStopping = true
-                Terminal.progress("stopping \(request.program)")
-                _ = try await arbiter.sendPatiently(ArbiterCancel(job: job), limit: Self.stopping)
-            }
             if let reply = try await answer(arbiter, job, since: lastAnswer) {
                 lastAnswer = .now
                 parts = reply.parts.isEmpty ? parts : reply.parts
+                trace.note(parts)
                 for piece in reply.output.dropFirst(printed) {
                     for line in piece.text.split(separator: "\n") {
                         output(ProgramReport.Line(node: "n\(piece.node)", text: String(line)))

@@ -10,7 +10,9 @@ struct Run: AsyncParsableCommand {
         abstract: "Run a program of the image and print its result.",
         discussion: "PROGRAM and its arguments:\n" + ProgramList.text
             + "\n\nOptions of plurix may stand anywhere; behind -- everything belongs to the program. A run that"
-            + " takes long says on stderr what its nodes do. Ctrl-C stops the program on all nodes.")
+            + " takes long says on stderr what its nodes do. Ctrl-C, or the signal of kill and timeout, stops the"
+            + " program on all nodes and ends the command, with 128 and the signal's number; after \(RunEnd.seconds) s"
+            + " also where they do not stop, and then it says what is left. A second one ends it at once.")
 
     @OptionGroup var common: CommonOptions
 
@@ -58,15 +60,35 @@ struct Run: AsyncParsableCommand {
         let interruption = Interruption()
         try await recording?.begin()
         let limit = timeout.map { Duration.seconds($0) }
-        let run = ProgramRun(cluster, request, limit: limit, since: start, interruption)
+        let trace = RunTrace()
+        let run = ProgramRun(cluster, request, limit: limit, since: start, trace)
+        let end = RunEnd(of: request.program, on: cluster, trace)
+        let watch = Task {
+            // Thrown when the run has come to its end.
+            guard let left = try? await end.failure(after: interruption) else { return }
+            obey(interruption, left)
+        }
         let outcome = await outcome(of: run, on: chosen, since: status.commitTime, recording)
-        if let recording, let history { try await finish(recording, history) }
-        if case .failure = outcome { interruption.obey() }
-        var report = try outcome.get()
+        watch.cancel()
+        var report: ProgramReport
+        do {
+            if let recording, let history { try await finish(recording, history) }
+            report = try outcome.get()
+        } catch {
+            obey(interruption, Failure(error, while: "running \(program)"))
+            throw error
+        }
         report.absent = absent.map { ProgramReport.Absent(name: $0.name, state: $0.state) }
         if common.json { try Terminal.show(json: report) } else { show(report) }
         // The survivors' result is shown all the same, before the error.
         if let failure = report.failure { throw failure }
+    }
+
+    /// Ends the command if somebody wants that.
+    private func obey(_ interruption: Interruption, _ failure: Failure) {
+        guard let status = interruption.status else { return }
+        Terminal.complain(failure, exitCode: status)
+        Terminal.end(status)
     }
 
     /// Runs the program; while it does, nodes are kept recording.

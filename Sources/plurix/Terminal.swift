@@ -59,9 +59,12 @@ enum Terminal {
     }
 
     /// Says what is wrong: a sentence, or one object with `--json`.
-    static func complain(_ failure: Failure) {
+    ///
+    /// - Parameter exitCode: Of a command that something else ends than this failure.
+    static func complain(_ failure: Failure, exitCode: Int32? = nil) {
         var text = "plurix: \(failure)"
-        if wantsJSON, let data = try? encoder.encode(ErrorReport(failure: failure, cluster: cluster)) {
+        let report = ErrorReport(failure: failure, cluster: cluster, exitCode: exitCode)
+        if wantsJSON, let data = try? encoder.encode(report) {
             text = String(decoding: data, as: UTF8.self)
         }
         say(text)

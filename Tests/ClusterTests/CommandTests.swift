@@ -71,6 +71,14 @@ struct RunArgumentsTests {
         #expect(delay(node("n1", .dead)).advice == "see plurix status")
     }
 
+    @Test func anInterruptedRunThatNobodyHeardOfSaysWhy() {
+        let stopped = Failure(.timeout, "the page server has not answered", advice: "kill -CONT 7", at: "/socket")
+        let unheard = RunEnd.unheard("spin", stopped) { "plurix \($0)" }
+        #expect(unheard.message.hasSuffix("the page server has not answered"))
+        #expect(unheard.advice?.hasPrefix("kill -CONT 7; ") == true && unheard.place == "/socket")
+        #expect(RunEnd.unheard("spin", nil) { $0 }.message.hasSuffix("has not begun it yet"))
+    }
+
     @Test func behindTheDashesAllBelongsToTheProgram() throws {
         let run = try parse("run", "counter", "--json", "--", "5", "--nodes", "7")
         #expect(run.nodes == nil)

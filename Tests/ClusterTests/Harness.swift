@@ -194,10 +194,15 @@ final class LiveCluster: Sendable {
     }
 
     /// Runs the command on this cluster and sends it a signal after some seconds.
-    func plurix(after seconds: String, signal: String, _ arguments: [String]) async throws -> Harness.Outcome {
+    ///
+    /// - Parameter options: Of timeout(1), which sends it.
+    func plurix(
+        after seconds: String, signal: String, options: [String] = [], _ arguments: [String]
+    ) async throws -> Harness.Outcome {
         let command = try #require(Harness.command)
         return try await Harness.run(
-            "/usr/bin/timeout", ["-s", signal, seconds, command, "--name", name] + arguments, environment: environment)
+            "/usr/bin/timeout", options + ["-s", signal, seconds, command, "--name", name] + arguments,
+            environment: environment)
     }
 
     /// Runs the command and expects success.

@@ -99,6 +99,44 @@ extension LiveTests {
             #expect(try await cluster.run("counter", "10").result == .integer(10))
         }
 
+        /// As `timeout 2 plurix run`: the command ends also where the program does not.
+        @Test func anInterruptedRunEndsSoon() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                /// One that does not end soon enough is killed, which its status tells.
+                func interrupted(_ signal: String, _ arguments: String...) async throws -> Harness.Outcome {
+                    try await cluster.plurix(
+                        after: "4", signal: signal, options: ["--preserve-status", "-k", "10"], ["run"] + arguments)
+                }
+                // Between two steps it stops, and nothing is left.
+                let quick = try await interrupted("INT", "counter", Self.endless)
+                #expect(quick.status == 130 && quick.complaint.contains("counter was stopped"), "\(quick)")
+                #expect(try await cluster.status().running == nil)
+                let busy = try await interrupted("TERM", "spin", "1000000000000")
+                #expect(busy.status == 143 && busy.complaint.contains("spin was stopped"), "\(busy)")
+                #expect(try await cluster.status().running == nil)
+                let before = try await cluster.status().nodes[0].commits
+                async let paused = interrupted("TERM", "counter", Self.endless, "--json")
+                _ = try await cluster.wait { $0.running != nil && $0.nodes[0].commits > before + 10 }
+                try await cluster.plurix("pause", "n1")
+                let outcome = try await paused
+                let error = try JSONDecoder().decode(JSONValue.self, from: Data(outcome.complaint.utf8))
+                #expect(outcome.status == 143 && error["exitCode"] == .integer(143), "\(outcome)")
+                #expect(outcome.complaint.contains("plurix resume n1"))
+                // What was wanted is done as soon as it can be.
+                try await cluster.plurix("resume", "n1")
+                _ = try await cluster.wait { $0.running == nil }
+                // Nobody answers at all.
+                let arbiter = try #require(try await cluster.status().processes.arbiter)
+                async let unheard = interrupted("TERM", "counter", Self.endless)
+                _ = try await cluster.wait { $0.running != nil }
+                kill(arbiter, SIGSTOP)
+                defer { kill(arbiter, SIGCONT) }
+                let left = try await unheard
+                kill(arbiter, SIGCONT)
+                #expect(left.status == 143 && left.complaint.contains("kill -CONT \(arbiter)"), "\(left)")
+            }
+        }
+
         @Test func whoTakesNoPartIsNamed() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 try await cluster.plurix("pause", "n2")

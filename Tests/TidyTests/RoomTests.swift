@@ -14,7 +14,7 @@ enum Rooms {
         "Segment": ["Foundation", "Glibc", "Logging", "Synchronization"],
         "PageServer": ["Dispatch", "Foundation", "Glibc", "Logging", "Synchronization"],
         "Cluster": ["Foundation", "Logging", "Synchronization"],
-        "plurix": ["ArgumentParser", "Foundation", "Logging"],
+        "plurix": ["ArgumentParser", "Foundation", "Logging", "Synchronization"],
         "simulate": ["Glibc"],
         "killstore": ["Foundation", "Glibc"],
         "Machine": ["Instructions"],
