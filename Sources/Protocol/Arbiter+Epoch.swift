@@ -6,7 +6,7 @@ struct Polling: Sendable {
     var expected: UInt64
     var answered: UInt64 = 0
     var answers: [Answer]
-    var holders: [Arbiter.Holder] = []
+    var holders: [Holders.Holder] = []
     var resendAt: UInt64
     var graceEnd: UInt64
     /// Newer records than the arbiter's are being fetched from who has them, until then.
@@ -78,7 +78,7 @@ extension Arbiter {
         current.answers[index].applied = answer.applied
         for place in 0..<Int(answer.holdings) {
             let holding = PollAnswer.holding(at: place, of: frame)
-            current.holders.append(Holder(page: holding.page, version: holding.version, station: header.sender))
+            current.holders.append(Holders.Holder(page: holding.page, version: holding.version, station: header.sender))
         }
         if current.answers[index].pieces.allSatisfy({ $0 }) { current.answered |= header.sender.bit }
         polling = current
@@ -130,14 +130,16 @@ extension Arbiter {
 
     private mutating func open<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         guard let current = polling else { return }
-        let time = newestProducible(current)
+        let known = Holders(current.holders)
+        let time = newestProducible(known)
         let record = EpochRecord(epoch: current.epoch, opened: time)
         world.persist(.opened(record))
         let undone = applied.counter - time.counter
         undo(after: time, &world)
         chain.insert(record, at: 0)
         if chain.count > 4 * Limits.maximumChain { chain.removeLast() }
-        holders = current.holders.filter { $0.version > held && $0.version <= time }
+        holders = known
+        holders.removeAll { $0.version <= held || $0.version > time }
         polling = nil
         gap = CatchUp()
         let answered = members.indices.first {
@@ -162,21 +164,7 @@ extension Arbiter {
     }
 
     /// The newest time at which every page is in the image or at a node that has answered [P11].
-    private func newestProducible(_ current: Polling) -> GlobalTime {
-        let holdings = current.holders.sorted { ($0.page.index, $0.version) < ($1.page.index, $1.version) }
-        func isHeld(_ page: PageNumber, _ version: GlobalTime) -> Bool {
-            var low = 0
-            var high = holdings.count
-            while low < high {
-                let middle = (low + high) / 2
-                if (holdings[middle].page.index, holdings[middle].version) < (page.index, version) {
-                    low = middle + 1
-                } else {
-                    high = middle
-                }
-            }
-            return low < holdings.count && holdings[low].page == page && holdings[low].version == version
-        }
+    private func newestProducible(_ holders: Holders) -> GlobalTime {
         var isLost = [Bool](repeating: false, count: latest.count)
         var lost = 0
         var best = held
@@ -185,7 +173,7 @@ extension Arbiter {
             for place in 0..<entry.total {
                 let page = log.page(place, of: entry)
                 guard Int(page.index) < latest.count else { continue }
-                let isGone = !isHeld(page, entry.time)
+                let isGone = holders.station(of: page, entry.time) == nil
                 if isGone != isLost[Int(page.index)] {
                     isLost[Int(page.index)] = isGone
                     lost += isGone ? 1 : -1

@@ -114,8 +114,7 @@ extension Arbiter {
 
     /// Who has the version: who answered so at the last poll, else its committer.
     func holder(of page: PageNumber, _ record: PageRecord) -> Station {
-        for holder in holders where holder.page == page && holder.version == record.version { return holder.station }
-        return record.owner
+        holders.station(of: page, record.version) ?? record.owner
     }
 
     private mutating func askForNeeds<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

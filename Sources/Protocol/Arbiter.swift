@@ -32,7 +32,7 @@ public struct Arbiter: Sendable {
     /// Of each page, where its need lies in the round under way; of others, anything.
     var needPlaces: [UInt32]
     /// Who held which unsaved version at the last poll.
-    var holders: [Holder] = []
+    var holders = Holders()
     var laterRequests: [PageRequest] = []
     var patience = Patience()
     var gap = CatchUp()
@@ -74,12 +74,6 @@ public struct Arbiter: Sendable {
         var challenge: UInt64 = 0
         /// The frame that admitted it, for when it was lost.
         var accept: JoinAccept? = nil
-    }
-
-    struct Holder: Sendable {
-        var page: PageNumber
-        var version: GlobalTime
-        var station: Station
     }
 
     /// A silent node is waited for this long before an epoch opens without it.
