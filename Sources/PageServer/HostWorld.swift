@@ -34,9 +34,8 @@ final class HostWorld: ArbiterWorld {
     private var round = RoundPages<StoreKeeper.Page>()
     /// Memory of pages that are not part of the image any more, for those that come.
     private var spare: [[UInt8]] = []
-    /// As many as most rounds have: memory from the system costs as much as to write it to a file.
-    private let spareLimit: Int
-    private static let leastSpareLimit = 16_384
+    /// As many as most rounds have, 64 MiB: memory from the system costs as much as to write it to a file.
+    private static let spareLimit = 16_384
     private var generator = SystemRandomNumberGenerator()
 
     init(
@@ -48,7 +47,6 @@ final class HostWorld: ArbiterWorld {
         self.maximumFrameBytes = maximumFrameBytes
         self.logger = logger
         self.image = image
-        spareLimit = max(Self.leastSpareLimit, image.pageCount / 2)
         self.joinedAt = joinedAt
     }
 
@@ -119,7 +117,7 @@ final class HostWorld: ArbiterWorld {
     func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         for page in pages {
             let old = image.set(page.page.index, to: staged[Int(page.handle.number)])
-            if !old.isEmpty, spare.count < spareLimit { spare.append(old) }
+            if !old.isEmpty, spare.count < Self.spareLimit { spare.append(old) }
             discard(page.handle)
         }
         image.close(at: time)
