@@ -1,7 +1,7 @@
 import Wire
 
-/// Who has which unsaved version of a page, as nodes have answered a poll. There may be as many as the memory has pages,
-/// and a round of saving looks each of its own up.
+/// Who has which unsaved version of a page, as nodes have answered a poll. There may be as many as the memory has
+/// pages, and a round of saving looks each of its own up.
 struct Holders: Sendable {
     struct Holder: Sendable {
         var page: PageNumber
