@@ -11,7 +11,7 @@ public struct SegmentFaults: Codable, Equatable, Sendable {
     public var delayMicroseconds: UInt64 = 0
     /// A random share of this is added to each delay, which reorders frames.
     public var jitterMicroseconds: UInt64 = 0
-    /// Pairs of stations that do not reach each other.
+    /// Pairs of stations that do not reach each other, or of which one does not reach the other.
     public var cuts: [Cut] = []
     /// Seed of the faults' generator.
     public var seed: UInt64 = 1
@@ -33,6 +33,14 @@ public struct SegmentFaults: Codable, Equatable, Sendable {
             self.first = first
             self.second = second
             isOneWay = true
+        }
+
+        /// A state file of an earlier build has none that are one-way.
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            first = try values.decode(UInt8.self, forKey: .first)
+            second = try values.decode(UInt8.self, forKey: .second)
+            isOneWay = try values.decodeIfPresent(Bool.self, forKey: .isOneWay) ?? false
         }
     }
 

@@ -32,7 +32,7 @@ enum TransactionEnd: Equatable {
 }
 
 extension Nucleus {
-    /// Runs a body as a transaction until it commits, gives up or traps; conflicts run it again.
+    /// Runs a body as a transaction until it commits, gives up, traps or is called off; conflicts run it again.
     func run(_ body: ProgramBody) -> TransactionEnd {
         self.body = body
         while !isCalledOff {
@@ -95,7 +95,7 @@ extension Nucleus {
         armTimer()
     }
 
-    /// Nil when others' commits have doomed the transaction.
+    /// Nil when others' commits have doomed the transaction, or it was called off while it waited.
     func commit() -> GlobalTime? {
         world.history?.collect(world.memory)
         while true {
@@ -105,7 +105,9 @@ extension Nucleus {
                 world.history?.committed(time, now: Machine.nanoseconds())
                 return time
             case .doomed: return nil
-            case .waiting: waitForEvent()
+            case .waiting:
+                if isCalledOff { return nil }
+                waitForEvent()
             }
         }
     }

@@ -23,6 +23,9 @@ public struct StoreDirectory: Disk, ~Copyable {
     /// Where files that are deleted are closed: the system frees what they took then, ten milliseconds for 8 MiB, and
     /// who saves does not wait for that.
     private let undertaker = DispatchQueue(label: "deleted files", qos: .utility)
+    private var deleted = 0
+    /// So many may wait there: they are open files of this process.
+    private static let burialLimit = 64
 
     public enum Purpose: Sendable {
         /// Look at what is there, while nobody writes to it.
@@ -66,6 +69,8 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     deinit {
+        // What follows the store may want the space.
+        undertaker.sync {}
         for file in open { close(file.descriptor) }
         close(directory)
     }
@@ -102,7 +107,12 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     private mutating func openFile(_ file: DiskFile, _ flags: Int32) throws(DiskError) -> Int32 {
-        let descriptor = openat(directory, file.description, flags | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        func tryIt() -> Int32 { openat(directory, file.description, flags | O_CLOEXEC | O_NOFOLLOW, 0o600) }
+        var descriptor = tryIt()
+        if descriptor < 0, Self.error() == .full {
+            undertaker.sync {}
+            descriptor = tryIt()
+        }
         guard descriptor >= 0 else { throw Self.error() }
         if open.count == Self.openLimit { close(open.removeFirst().descriptor) }
         open.append((file, descriptor))
@@ -211,6 +221,8 @@ public struct StoreDirectory: Disk, ~Copyable {
         guard let place = open.firstIndex(where: { $0.file == file }) else { return }
         let descriptor = open.remove(at: place).descriptor
         undertaker.async { close(descriptor) }
+        deleted += 1
+        if deleted % Self.burialLimit == 0 { undertaker.sync {} }
     }
 
     /// A second name of the same file, or where the file system has none, a copy that is flushed.

@@ -21,6 +21,7 @@ extension Arbiter {
     /// Follows the commits in the order of their times.
     mutating func advance<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {
         let before = applied
+        var isTokenSeen = false
         while let entry = log.entry(applied.counter + 1), entry.isComplete, entry.time.epoch <= epoch,
             entry.time > applied {
             for place in 0..<entry.total {
@@ -31,11 +32,13 @@ extension Arbiter {
             }
             applied = entry.time
             tokenHolder = entry.committer
+            // Who commits with a token that it does not claim hears nobody, and would keep it for ever [P29].
+            if members[entry.committer.index].disclaimed != entry.tokenNumber { isTokenSeen = true }
         }
         if applied > before { gap.progress(to: applied.counter, now, &patience, tuning) }
         if gap.counter > applied.counter { gap.want(at: now + tuning.reorder) } else { gap = CatchUp() }
         guard applied > before else { return }
-        if polling == nil { tokenEvidenceAt = now }
+        if polling == nil, isTokenSeen { tokenEvidenceAt = now }
         serveLater(now, &world)
         // A poll may have waited for just these records.
         proceed(now, &world)
@@ -120,7 +123,7 @@ extension Arbiter {
 
     /// No sign of the token for this long, and a node that misses it: nine heartbeats, of which on the worst of links
     /// one arrives. (That a holder died is mostly known at once.)
-    static let tokenPatience: UInt64 = 950 * Tuning.millisecond
+    static let tokenPatience = Tuning.nineSigns
     /// A member that was not heard for this long is silent.
     public static let silence: UInt64 = 1_500 * Tuning.millisecond
 }

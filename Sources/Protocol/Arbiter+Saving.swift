@@ -292,7 +292,7 @@ extension Arbiter {
         beginSave(now, &world)
     }
 
-    /// Rounds are at least this far apart, so that hot pages are fetched once for many commits.
+    /// Rounds that nobody waits for are at least this far apart, so that hot pages are fetched once for many commits.
     static let saveInterval: UInt64 = 4 * Tuning.millisecond
 
     /// And the pause after a round is this many times as long as the round: saving takes a quarter of the time at

@@ -5,10 +5,10 @@ extension Arbiter {
     mutating func passOnRequest<World: ArbiterWorld & ~Copyable>(_ header: FrameHeader, _ frame: RawSpan,
                                                                  _ world: inout World) -> Bool {
         guard var request = TokenRequest.parse(frame) else { return false }
-        guard polling == nil, header.epoch == epoch, header.sender == request.requester, tokenHolder.isNode,
-            tokenHolder != request.requester, members[tokenHolder.index].state == .member
+        guard polling == nil, header.epoch == epoch, request.hops == 0, header.sender == request.requester,
+            tokenHolder.isNode, tokenHolder != request.requester, members[tokenHolder.index].state == .member
         else { return true }
-        request.hops += 1
+        request.hops = 1
         send(request, to: tokenHolder, &world)
         return true
     }

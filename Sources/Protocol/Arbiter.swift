@@ -51,8 +51,9 @@ public struct Arbiter: Sendable {
     var openAgainAt: UInt64 = .max
     var openAgain = 0
     var saveAt: UInt64 = 0
-    /// Somebody waits for a checkpoint of this state, and since when the next who does is hurried for.
+    /// Somebody waits for a checkpoint of this state.
     var hurriedTo = GlobalTime.zero
+    /// Nanoseconds; before, the next round is not hurried.
     var hurryAgainAt: UInt64 = 0
     /// Somebody waits until so much is saved.
     var saveWanted = GlobalTime.zero
@@ -66,6 +67,8 @@ public struct Arbiter: Sendable {
         public var incarnation: UInt32 = 0
         public var applied = GlobalTime.zero
         public var lastHeard: UInt64 = 0
+        /// The token of this number is not its own, as its last sign of life said; 0 when it claimed one.
+        var disclaimed: UInt32 = 0
         public var isReady = false
         public var counters = Counters()
         var joinNonce: UInt64 = 0
@@ -188,14 +191,14 @@ public struct Arbiter: Sendable {
             endpoint.reject()
             return dismiss(header.sender, header.incarnation, now, &world)
         }
-        // Who is heard but hears of no epoch is as good as silent [P29].
         guard header.epoch == epoch || header.kind.crossesEpochs else {
             endpoint.reject()
             if header.epoch < epoch { sendOpen(to: header.sender, &world) }
             return
         }
-        members[index].lastHeard = now
+        // Who is heard but hears of no epoch is as good as silent [P29].
         if header.epoch == epoch {
+            members[index].lastHeard = now
             members[index].applied = header.applied
             if header.applied.counter > applied.counter, header.kind != .commit {
                 hearOf(header.applied.counter, from: header.sender, at: now + tuning.reorder)
@@ -249,6 +252,7 @@ public struct Arbiter: Sendable {
         guard let heartbeat = Heartbeat.parse(frame) else { return false }
         guard header.epoch == epoch else { return true }
         if heartbeat.holdsToken { tokenHolder = header.sender }
+        members[header.sender.index].disclaimed = heartbeat.holdsToken ? 0 : heartbeat.tokenNumber
         if heartbeat.holdsToken || heartbeat.tokenNumber > tokenNumber { tokenEvidenceAt = now }
         tokenNumber = max(tokenNumber, heartbeat.tokenNumber)
         return true

@@ -38,16 +38,14 @@ extension NodeCore {
         }
         if heartbeatAt <= now {
             heartbeatAt = now + tuning.heartbeat
-            sendHeartbeat(to: .everyone, claimsToken: token.isHeld && now - heardAt <= Self.deafness, &world)
+            // Who has heard nobody for nine signs of life claims no token [P29].
+            sendHeartbeat(to: .everyone, claimsToken: token.isHeld && now - heardAt <= Tuning.nineSigns, &world)
         }
         if reportAt <= now {
             reportAt = now + tuning.report
             sendReport(&world)
         }
     }
-
-    /// Who has heard nobody for nine signs of life claims no token [P29].
-    static let deafness: UInt64 = 950 * Tuning.millisecond
 
     /// Tells the arbiter this node's counters.
     public mutating func sendReport<World: NodeWorld & ~Copyable>(_ world: inout World) {

@@ -39,7 +39,7 @@ struct PagePieces: Sendable {
                       _ body: (PageReply) -> Void) {
         let most = PageReply.pieceBytes(maximumFrame: maximumFrame)
         let total = version == .zero ? 0 : Limits.pageBytes
-        let pieces = max(1, (total + most - 1) / most)
+        let pieces = version == .zero ? 1 : PageReply.pieces(maximumFrame: maximumFrame)
         for index in 0..<pieces {
             let offset = index * most
             body(PageReply(nonce: nonce, page: page, version: version, index: UInt8(index), count: UInt8(pieces),

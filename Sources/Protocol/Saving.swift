@@ -30,10 +30,10 @@ struct Saving: Sendable {
     }
 
     /// Pages under way at a time when a page is so many frames: enough to keep the link busy while some runs are asked
-    /// for, and fewer frames than the segment keeps for a station that is slow (256).
+    /// for. The segment keeps more for a station that is slow: 256 frames of the largest size.
     static func window(piecesPerPage: Int) -> Int { min(120, 192 / piecesPerPage) }
 
-    /// And on the longest link, of those.
+    /// Pages under way on a link whose answers take long, when on others `window` are.
     static func longest(_ window: Int) -> Int { window * 3 / 2 }
 
     /// How many of the needs that come next are one run: neighbours, of one commit and one holder, for one request.

@@ -9,6 +9,8 @@ public struct Tuning: Sendable {
     public var reorder: UInt64 = 500_000
     /// Sign of life; bounds staleness of an idle cluster.
     public var heartbeat: UInt64 = 100 * millisecond
+    /// In this time nine of them come, on a link that loses some: who hears none hears nothing.
+    static let nineSigns: UInt64 = 950 * millisecond
     public var report: UInt64 = 250 * millisecond
     /// Tries after which the arbiter is told that something is missing.
     public var triesUntilMissing: UInt8 = 5

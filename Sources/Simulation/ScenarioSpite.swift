@@ -113,6 +113,7 @@ extension Scenario {
         if without.contains(.arbiterKills) { suddenDeathPerMille = 0 }
         if without.contains(.distance) { latency = (min(latency.low, 200_000), min(latency.high, 400_000)) }
         if without.contains(.lulls) { strictPerMille = 0 }
+        if without.contains(.partitions) { vigil = .dead }
         if without.contains(.disks) {
             disk = DiskHabits()
             disk.page = StoredPage(layout)

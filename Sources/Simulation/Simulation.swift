@@ -9,7 +9,7 @@ public final class Simulation {
 
     let seed: UInt64
     var random: Generator
-    var scenario: Scenario
+    let scenario: Scenario
     var queue = EventQueue()
     var network: Network
     var nodes: [SimulatedNode]
@@ -63,6 +63,7 @@ public final class Simulation {
     var lastDisturbance: UInt64 = 0
     var lastCut: UInt64 = 0
     var lullBegan: UInt64 = 0
+    var vigil: Vigil
     /// In the vigil: the dead or deaf node, or one of the two that are apart.
     var absent = 0
     /// When the faults stopped, or will.
@@ -96,6 +97,7 @@ public final class Simulation {
         var scenario = Scenario(&draw, trouble, Variety(seed: seed, trouble), nodes: count, oneWay: oneWay)
         scenario.restrict(restriction)
         self.scenario = scenario
+        vigil = scenario.vigil
         calmAt = scenario.calm
         calmAfter = restriction.calmAfter ?? .max
         keepsArchive = scenario.script.contains { entry in

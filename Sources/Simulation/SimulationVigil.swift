@@ -6,14 +6,14 @@ import Wire
 extension Simulation {
     /// - Parameter index: Who is dead, when that is not the script's to say.
     func beginVigil(without index: Int? = nil) {
-        if index != nil || nodes.count == 1 { scenario.vigil = .dead }
-        if case .dead = scenario.vigil {
+        if index != nil || nodes.count == 1 { vigil = .dead }
+        if case .dead = vigil {
             absent = index ?? nodes.firstIndex { !$0.isAlive } ?? random.below(nodes.count)
         } else {
             // Who holds the token is who matters most.
             absent = nodes.firstIndex { $0.isAlive && $0.core.holdsToken } ?? random.below(nodes.count)
         }
-        if case .dead = scenario.vigil, nodes[absent].isAlive { perform(.crash(absent)) }
+        if case .dead = vigil, nodes[absent].isAlive { perform(.crash(absent)) }
         hasCalmedEarly = now < scenario.calm
         phase = .vigil
         calmAt = now
@@ -22,7 +22,7 @@ extension Simulation {
         cutForVigil()
         if !arbiter.isAlive { perform(.startArbiter) }
         for (place, node) in nodes.enumerated() where !node.isAlive {
-            if case .dead = scenario.vigil, place == absent { continue }
+            if case .dead = vigil, place == absent { continue }
             report(node)
             boot(node)
         }
@@ -33,7 +33,9 @@ extension Simulation {
 
     private func cutForVigil() {
         let station = nodes[absent].station.number
-        switch scenario.vigil {
+        disturb()
+        lastCut = now
+        switch vigil {
         case .dead: break
         case .deaf: for other in stations where other != station { network.cut(other, station) }
         case .apart(let isOneWay):
@@ -47,7 +49,7 @@ extension Simulation {
     private var living: [Int] {
         nodes.indices.filter { index in
             guard nodes[index].isAlive, nodes[index].pausedUntil < calmAt else { return false }
-            if case .deaf = scenario.vigil { return index != absent }
+            if case .deaf = vigil { return index != absent }
             return true
         }
     }
@@ -62,11 +64,15 @@ extension Simulation {
     func endVigil() {
         guard phase == .vigil else { return }
         let living = living
-        let wanted = scenario.vigil.wantedCommits
-        if living.allSatisfy({ nodes[$0].commits >= calmCommits[$0] + wanted }) || !canGoOn { return perform(.calm) }
+        let wanted = vigil.wantedCommits
+        if living.allSatisfy({ nodes[$0].commits >= calmCommits[$0] + wanted }) || !canGoOn {
+            disturb()
+            lastCut = now
+            return perform(.calm)
+        }
         if now > calmAt + Scenario.recovery + scenario.recoverySlowness {
             for index in living where nodes[index].commits < calmCommits[index] + wanted {
-                checker.fail(.liveness, "with n\(absent + 1) \(scenario.vigil), n\(index + 1) is stuck: "
+                checker.fail(.liveness, "with n\(absent + 1) \(vigil), n\(index + 1) is stuck: "
                     + "\(state(of: nodes[index])); arbiter: \(stateOfArbiter)")
             }
             return

@@ -59,7 +59,7 @@ final class AskingArbiter {
         guard let asked else { return }
         let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
         let nonce = number.map { asked.nonce & ~15 | $0 } ?? asked.nonce
-        let count = (Limits.pageBytes + most - 1) / most
+        let count = PageReply.pieces(maximumFrame: world.maximumFrameBytes)
         for index in 0..<count {
             let offset = index * most
             receive(PageReply(
@@ -87,7 +87,7 @@ final class AskingArbiter {
     /// The node sends pieces of a page unasked.
     func push(_ page: UInt32, counter: UInt64, pieces: Range<Int>? = nil) {
         let most = PageReply.pieceBytes(maximumFrame: world.maximumFrameBytes)
-        let count = (Limits.pageBytes + most - 1) / most
+        let count = PageReply.pieces(maximumFrame: world.maximumFrameBytes)
         for index in pieces ?? 0..<count {
             let offset = index * most
             receive(PageReply(
@@ -101,6 +101,9 @@ final class AskingArbiter {
 
     /// Times that it asked everybody for an epoch.
     var polls: Int { world.sent.filter { $0[17] == FrameHeader.Kind.poll.rawValue }.count }
+
+    /// A sign of life of the node, whose token has the number of those that it commits with.
+    func beat(claimsToken: Bool) { receive(Heartbeat(saved: .zero, tokenNumber: 1, holdsToken: claimsToken)) }
 
     func missToken() { receive(Missing(thing: .token, detail: 1)) }
 

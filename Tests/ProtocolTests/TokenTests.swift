@@ -60,6 +60,19 @@ struct TokenTests {
         #expect(world.claimsToken)
     }
 
+    /// Who commits with a token that it does not claim, because it hears nobody, keeps it from the others [P29].
+    @Test(arguments: [true, false]) func commitsOfWhoClaimsNoTokenAreNoSignOfIt(claims: Bool) {
+        let arbiter = AskingArbiter()
+        for page in 1...20 as ClosedRange<UInt32> {
+            arbiter.beat(claimsToken: claims)
+            arbiter.commit([page])
+            arbiter.answer(page)
+            arbiter.pass(100 * Tuning.millisecond)
+        }
+        arbiter.missToken()
+        #expect(arbiter.polls == (claims ? 0 : 1))
+    }
+
     /// A request that the holder does not hear reaches it through the arbiter; from who passes one on itself, it does
     /// not [P29].
     @Test func theArbiterPassesARequestOn() {
@@ -86,6 +99,9 @@ struct TokenTests {
         #expect(passed?.requester == Station(1) && passed?.hops == 1 && passed?.isUrgent == true)
         #expect(world.sent.last?[19] == Self.holder.number)
         core.receive(nodes[1].frame(request, to: .everyone, epoch: 1).span.bytes, now: 5, &world)
+        var passedAround = request
+        passedAround.hops = .max
+        core.receive(nodes[0].frame(passedAround, to: .everyone, epoch: 1).span.bytes, now: 6, &world)
         #expect(world.kinds.filter { $0 == .tokenRequest }.count == 1)
     }
 }
