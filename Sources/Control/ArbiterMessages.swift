@@ -187,20 +187,20 @@ public struct ArbiterRecordHistory: ControlRequest {
         public var savedTime: UInt64
         /// Newest first.
         public var openings: [Opening]
-        /// How long the most paused machine has stood still since this arbiter began; its clock stood still too.
-        public var longestPauseNanoseconds: UInt64
+        /// How long machines have stood still since this arbiter began, all together; their clocks stood still too.
+        public var pausedNanoseconds: UInt64
         /// The host's monotonic clock before the first node was told, and after the last one had answered.
         public var beginNanoseconds: UInt64
         public var endNanoseconds: UInt64
 
         public init(
-            nodes: [Node], savedTime: UInt64, openings: [Opening], longestPauseNanoseconds: UInt64,
+            nodes: [Node], savedTime: UInt64, openings: [Opening], pausedNanoseconds: UInt64,
             beginNanoseconds: UInt64, endNanoseconds: UInt64
         ) {
             self.nodes = nodes
             self.savedTime = savedTime
             self.openings = openings
-            self.longestPauseNanoseconds = longestPauseNanoseconds
+            self.pausedNanoseconds = pausedNanoseconds
             self.beginNanoseconds = beginNanoseconds
             self.endNanoseconds = endNanoseconds
         }

@@ -347,7 +347,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         return ArbiterRecordHistory.Reply(
             nodes: orders.takeRecorders(), savedTime: arbiter.saved.raw,
             openings: arbiter.chain.map { ArbiterRecordHistory.Opening(epoch: $0.epoch, opened: $0.opened.raw) },
-            longestPauseNanoseconds: pauses.longest(now: now), beginNanoseconds: began, endNanoseconds: now)
+            pausedNanoseconds: pauses.total(now: now), beginNanoseconds: began, endNanoseconds: now)
     }
 
     private func isMember(_ node: Int) -> Bool {

@@ -13,10 +13,9 @@ struct Pauses {
         }
     }
 
-    /// Nanoseconds of the node that stood still longest.
-    func longest(now: UInt64) -> UInt64 {
-        Set(since.keys).union(ended.keys).reduce(0) { longest, node in
-            max(longest, ended[node, default: 0] + (since[node].map { now - $0 } ?? 0))
-        }
+    /// Nanoseconds of all nodes together: from one look to the next it grows by at least as much as any one of them
+    /// stood still. (The longest of them does not: another node may have been paused for longer before.)
+    func total(now: UInt64) -> UInt64 {
+        ended.values.reduce(0, +) + since.values.reduce(0) { $0 + now - $1 }
     }
 }

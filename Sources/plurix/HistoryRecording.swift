@@ -20,7 +20,7 @@ actor HistoryRecording {
     private var recording: Recording?
     /// The files that were there, and were told to fill, when recording began.
     private var begun: Set<String> = []
-    /// The longest pause of a machine that the arbiter knew, and what to add since an earlier arbiter.
+    /// How long machines had been paused that the arbiter knew, and how long they were since recording began.
     private var pause: (known: UInt64, total: UInt64) = (0, 0)
 
     /// Files of the lives whose clocks are set, and how late that was at most, nanoseconds.
@@ -35,27 +35,48 @@ actor HistoryRecording {
     /// - Throws: `.input` when the file cannot be written, `.usage` when the shared memory is too large for it.
     init(_ cluster: ClusterHandle, to path: String) throws(Failure) {
         self.cluster = cluster
-        self.path = path
+        // What a link leads to is written, not the link.
+        self.path = realpath(path, nil).map { place in
+            defer { free(place) }
+            // Safe: the system's answer ends with a zero, and is freed behind this.
+            return String(cString: place)
+        } ?? path
         let limit = (Limits.maximumRecordedPages * Limits.pageBytes) >> 20
         guard cluster.description.sharedPages <= Limits.maximumRecordedPages else {
             throw Failure(
                 .usage, "--history needs a cluster with at most --shared \(limit); this one has"
                     + " \(cluster.description.sharedMebibytes)")
         }
-        var isDirectory: ObjCBool = false
-        if FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) {
-            guard !isDirectory.boolValue, access(path, W_OK) == 0 else {
-                throw Failure(.input, "the history \(path) cannot be written")
-            }
-        } else if access(RunDirectory.parent(of: path), W_OK) != 0 {
-            throw Failure(
-                .input, "the history \(path) cannot be written",
-                advice: "its directory must exist and be yours", at: path)
-        }
+        try Self.check(self.path)
     }
 
-    /// - Throws: what the arbiter says; nothing records then.
+    /// It is replaced by what is written: a device, or a link, must not be.
+    private static func check(_ path: String) throws(Failure) {
+        var facts = stat()
+        guard lstat(path, &facts) == 0 else {
+            guard access(RunDirectory.parent(of: path), W_OK) == 0 else {
+                throw Failure(
+                    .input, "the history \(path) cannot be written",
+                    advice: "its directory must exist and be yours", at: path)
+            }
+            return
+        }
+        guard facts.st_mode & S_IFMT == S_IFREG else {
+            throw Failure(
+                .input, "the history \(path) cannot be written: it is there, and no regular file",
+                advice: "name a file", at: path)
+        }
+        guard access(path, W_OK) == 0 else { throw Failure(.input, "the history \(path) cannot be written", at: path) }
+    }
+
+    /// - Throws: what the arbiter says, or `.unavailable` while a program runs, whose recording this would end; nothing
+    ///   records then.
     func begin() async throws(Failure) {
+        if let running = try await cluster.arbiter().send(ArbiterStatus()).running {
+            throw Failure(
+                .unavailable, "\(running.program) still runs on this cluster",
+                advice: "wait for it, or stop it with \(cluster.directory.hint("stop"))")
+        }
         do throws(Failure) { try await beginTelling() } catch {
             await abandon()
             throw error
@@ -69,7 +90,7 @@ actor HistoryRecording {
         let reply = try await tell(isOn: true)
         let start = reply.nodes.map { GlobalTime(raw: $0.commitTime) }.max() ?? .zero
         recording = Recording(start: start, began: reply.beginNanoseconds, clockError: 0)
-        pause.known = reply.longestPauseNanoseconds
+        pause.known = reply.pausedNanoseconds
         let told = Set(reply.nodes.map(\.number))
         for (_, lives) in Dictionary(grouping: sources, by: \.node) {
             if let last = lives.last, told.contains(last.node) { begun.insert(last.path) }
@@ -145,7 +166,7 @@ actor HistoryRecording {
     private func note(_ reply: ArbiterRecordHistory.Reply) {
         recording?.add(saved: GlobalTime(raw: reply.savedTime), at: reply.endNanoseconds)
         // A restarted arbiter counts from zero.
-        let known = reply.longestPauseNanoseconds
+        let known = reply.pausedNanoseconds
         pause.total += known >= pause.known ? known - pause.known : known
         pause.known = known
         recording?.add(clockError: clockDelay + pause.total)

@@ -70,18 +70,18 @@ struct Run: AsyncParsableCommand {
         }
         let outcome = await outcome(of: run, on: chosen, since: status.commitTime, recording)
         watch.cancel()
+        let unwritten = await finish(recording)
         var report: ProgramReport
-        do {
-            if let recording, let history { try await finish(recording, history) }
-            report = try outcome.get()
-        } catch {
+        do { report = try outcome.get() } catch {
+            if let unwritten { Terminal.progress("\(unwritten)") }
             obey(interruption, Failure(error, while: "running \(program)"))
             throw error
         }
         report.absent = absent.map { ProgramReport.Absent(name: $0.name, state: $0.state) }
         if common.json { try Terminal.show(json: report) } else { show(report) }
-        // The survivors' result is shown all the same, before the error.
-        if let failure = report.failure { throw failure }
+        // The result is shown all the same, before the error.
+        if let unwritten { obey(interruption, unwritten) }
+        if let failure = report.failure ?? unwritten { throw failure }
     }
 
     /// Ends the command if somebody wants that.
@@ -119,13 +119,17 @@ struct Run: AsyncParsableCommand {
     }
 
     /// A program that failed has a history too.
-    private func finish(_ recording: HistoryRecording, _ path: String) async throws {
+    ///
+    /// - Returns: Why there is none.
+    private func finish(_ recording: HistoryRecording?) async -> Failure? {
+        guard let recording, let path = history else { return nil }
         do throws(Failure) {
             let count = try await recording.end()
             Terminal.progress("\(path): \(count) transactions; see plurix check \(path.quoted)")
+            return nil
         } catch {
             await recording.abandon()
-            throw error
+            return error
         }
     }
 

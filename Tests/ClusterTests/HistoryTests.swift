@@ -126,6 +126,30 @@ extension LiveTests {
             }
         }
 
+        /// A machine that is paused while it tells is late by that, although another was paused for longer before; and
+        /// who is refused, because a program runs, does not end that program's recording.
+        @Test func aPauseAndARefusedRunSpoilNoHistory() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                try await cluster.plurix("pause", "n1")
+                try await Task.sleep(for: .seconds(2))
+                try await cluster.plurix("resume", "n1")
+                try await cluster.wait { $0.nodes.allSatisfy { $0.state == "joined" } }
+                let file = cluster.base + "/paused.history"
+                async let bank = cluster.run("bank", "--transfers", "6000", "--history", file)
+                try await Task.sleep(for: .milliseconds(400))
+                try await cluster.plurix("pause", "n2")
+                let refused = try await cluster.plurix(["run", "counter", "1", "--history", cluster.base + "/other"])
+                #expect(refused.status == 69 && !FileManager.default.fileExists(atPath: cluster.base + "/other"))
+                try await Task.sleep(for: .seconds(1))
+                try await cluster.plurix("resume", "n2")
+                #expect(try await bank.result["violations"] == .integer(0))
+                try await expectRight(file, cluster)
+                // A file is replaced, and nothing else.
+                let taken = try await cluster.plurix(["run", "counter", "1", "--history", "/dev/null"])
+                #expect(taken.status == 65 && taken.complaint.contains("/dev/null"))
+            }
+        }
+
         /// Everything at once: nodes are paused, cut off, added and killed while frames are lost, doubled and late.
         @Test func chaosBreaksNoPromise() async throws {
             try await LiveCluster.with("--nodes", "4") { cluster in
