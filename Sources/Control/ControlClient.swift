@@ -53,7 +53,7 @@ public struct ControlClient: Sendable {
                 guard let reply = try await group.next() else { throw CancellationError() }
                 return reply
             }
-        } catch is IOError {
+        } catch where error is IOError || error is ChannelError {
             // A server that is killed resets the connection or closes it, as it happens.
             throw lost(Request.operation)
         } catch {

@@ -15,7 +15,10 @@ struct StopProgram: AsyncParsableCommand {
         /// Whether a program was stopped: false when none ran, or it was faster.
         var stopped: Bool
         var program: String?
+        /// Where its steps have ended.
         var nodes: [String]
+        /// Nodes that are not reached now, as "n1 (paused)": they end their steps when they are.
+        var later: [String] = []
     }
 
     /// A stop is one transaction of any node, which ends its own step for that.
@@ -36,8 +39,8 @@ struct StopProgram: AsyncParsableCommand {
             let job = try await arbiter.sendPatiently(ArbiterJob(job: running.job), limit: ClusterHandle.patience)
             switch job.state {
             case .starting, .running, .saving: break
-            case .finished: return try report(running, isStopped: false)
-            case .failed: return try report(running, isStopped: true)
+            case .finished: return try report(running, isStopped: false, await cluster.status())
+            case .failed: return try report(running, isStopped: true, await cluster.status())
             }
             if ContinuousClock.now >= nextLook {
                 nextLook += Self.lookInterval
@@ -71,11 +74,14 @@ struct StopProgram: AsyncParsableCommand {
             advice: "it stops by itself when saving goes on", at: program)
     }
 
-    private func report(_ running: RunningProgram, isStopped: Bool) throws {
+    private func report(_ running: RunningProgram, isStopped: Bool, _ status: ClusterStatus) throws {
+        let participants = status.nodes.filter { node in running.nodes.contains { node.name == "n\($0)" } }
         try report(
             Outcome(
                 cluster: common.name, stopped: isStopped, program: running.program,
-                nodes: running.nodes.map { "n\($0)" }))
+                nodes: participants.filter { $0.state == .joined }.map(\.name),
+                later: participants.filter { $0.state == .paused || $0.state == .silent }
+                    .map { "\($0.name) (\($0.state.rawValue))" }))
     }
 
     private func report(_ outcome: Outcome) throws {
@@ -83,8 +89,9 @@ struct StopProgram: AsyncParsableCommand {
         guard let program = outcome.program else {
             return Terminal.show("no program runs on cluster \(outcome.cluster)")
         }
-        Terminal.show(
-            outcome.stopped
-                ? "\(program) is stopped on \(outcome.nodes.joined(separator: ", "))" : "\(program) had just finished")
+        guard outcome.stopped else { return Terminal.show("\(program) had just finished") }
+        let places = outcome.nodes.isEmpty ? "" : " on \(outcome.nodes.joined(separator: ", "))"
+        let later = outcome.later.isEmpty ? "" : "; when back: \(outcome.later.joined(separator: ", "))"
+        Terminal.show("\(program) is stopped\(places)\(later)")
     }
 }
