@@ -302,7 +302,7 @@ extension Arbiter {
     static let longestPause: UInt64 = 50 * Tuning.millisecond
 
     /// The longest pause before a round that somebody waits for, when one was hurried for just before.
-    static let hastyPause: UInt64 = 8 * Tuning.millisecond
+    static let hastyPause: UInt64 = 20 * Tuning.millisecond
 
     /// Tells everyone what is saved; it rides on a heartbeat.
     mutating func announce<World: ArbiterWorld & ~Copyable>(_ now: UInt64, _ world: inout World) {

@@ -19,6 +19,8 @@ struct Holders: Sendable {
         }.map { holders[$0] }
     }
 
+    var count: Int { sorted.count }
+
     /// Somebody who has exactly this version; nil when nobody said so.
     func station(of page: PageNumber, _ version: GlobalTime) -> Station? {
         var low = 0
