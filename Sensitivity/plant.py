@@ -187,6 +187,6 @@ def main(directory):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
         stop("usage: plant.py DIRECTORY")
     main(sys.argv[1])
