@@ -14,8 +14,7 @@ struct PushedPages: Sendable {
 
     private(set) var pages: [Page] = []
 
-    /// Four nodes that each wait for the longest commit that is pushed (16 pages). What does not fit is
-    /// asked for.
+    /// Four nodes that each wait for the longest commit that is pushed (16 pages). What does not fit is asked for.
     static let limit = 64
 
     /// Takes note of a piece, and of which page it is a part.
