@@ -44,8 +44,10 @@ enum InterruptController {
     /// The count and the time that the timer was last started with.
     nonisolated(unsafe) private static var timerStartCount: UInt64 = 0
     nonisolated(unsafe) private static var timerStartTime: UInt64 = 0
-    /// The shortest stretch that the rate is taken from: 1 ms.
+    /// The shortest stretch that the rate is taken from, 1 ms, and the longest time between two readings that count as
+    /// one moment: 20 us, 2 % of it.
     private static let shortestMeasurement: UInt64 = 1_000_000
+    private static let longestGap: UInt64 = 20_000
 
     /// One bit for each line that is not masked.
     nonisolated(unsafe) private static var openLines: UInt16 = 0
@@ -112,6 +114,7 @@ enum InterruptController {
         let ticks = high >> 32 != 0 ? UInt64(UInt32.max) : high << 32 | low >> 32
         timerStartCount = min(max(ticks, 1), UInt64(UInt32.max))
         write(Register.timerInitialCount, UInt32(timerStartCount))
+        if !isTimerMeasured && Machine.nanoseconds() &- timerStartTime > longestGap { timerStartTime = 0 }
     }
 
     static func disarmTimer() {
@@ -119,17 +122,20 @@ enum InterruptController {
         write(Register.timerInitialCount, 0)
     }
 
-    /// Compares the timer's progress since it was last started with the clock's; waits for nothing.
+    /// Compares the timer's progress since it was last started with the clock's; waits for nothing. The rate stays, so
+    /// the host must not have taken the processor away between a reading of the one and of the other.
     private static func measureTimer() {
         let now = Machine.nanoseconds()
         let remaining = UInt64(memoryRead32(apic &+ Register.timerCurrentCount))
-        let elapsed = now &- timerStartTime
-        if timerStartCount != 0 && remaining != 0 && elapsed >= shortestMeasurement && elapsed >> 32 == 0 {
+        let end = Machine.nanoseconds()
+        let elapsed = end &- timerStartTime
+        if timerStartCount != 0 && timerStartTime != 0 && remaining != 0 && end &- now <= longestGap
+            && elapsed >= shortestMeasurement && elapsed >> 32 == 0 {
             timerRate = ((timerStartCount &- remaining) << 32) / elapsed
             isTimerMeasured = timerRate != 0
             if !isTimerMeasured { timerRate = (1 << 32) / 16 }
         }
-        timerStartTime = now
+        timerStartTime = end
     }
 
     private static func write(_ register: UInt64, _ value: UInt32) {
