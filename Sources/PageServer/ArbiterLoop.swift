@@ -42,6 +42,7 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
+    private var outage = StoreOutage()
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
 
@@ -92,10 +93,15 @@ public final class ArbiterLoop: @unchecked Sendable {
             // Who asks is told of what has just happened, too.
             if mailbox.withLock({ !$0.tasks.isEmpty }) { settle() }
             answerAll(.success(self))
-            if isClosed { return waits.fail(Self.closed) }
+            if isClosed { return close() }
             settle()
             waits.settle(self, now: Clock.now())
         }
+    }
+
+    private func close() {
+        tellOutage(.max)
+        waits.fail(Self.closed)
     }
 
     /// Does what waits for the loop, one after the other: the first may stall, and the others are answered by that.
@@ -121,9 +127,13 @@ public final class ArbiterLoop: @unchecked Sendable {
                 world.noteSaved()
             case .trouble(let failure):
                 storeTrouble = failure
-                notices.post(failure?.description ?? "the store can be written again, and saving goes on", .error)
+                if let words = outage.hear(failure, now: Clock.now()) { notices.post(words, .error) }
             }
         }
+    }
+
+    private func tellOutage(_ now: UInt64) {
+        if let words = outage.end(now: now) { notices.post(words, .error) }
     }
 
     /// Ends `run`. What waits for the loop is still answered.
@@ -185,7 +195,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     private func receive() {
         let now = Clock.now()
         world.link.flush(now)
-        var due = min(arbiter.deadline, orders.deadline, nextCheckpoint, waits.deadline)
+        var due = min(arbiter.deadline, orders.deadline, nextCheckpoint, waits.deadline, outage.deadline)
         if world.link.isBacklogged { due = min(due, now + ArbiterLink.retryInterval) }
         station.receive(waiting: due > now ? due - now : 0) { frame in
             arbiter.receive(frame, now: Clock.now(), &world)
@@ -216,6 +226,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         checkpointIfDue(now)
+        tellOutage(now)
         guard orders.deadline <= now else { return }
         let nodes = jobs.preferring(roster.ready(arbiter, world.image, now: now))
         orders.tick(now: now, nodes: nodes) { command, payload, node in

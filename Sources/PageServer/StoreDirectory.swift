@@ -151,8 +151,28 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     public mutating func create(_ file: DiskFile) throws(DiskError) {
-        _ = try openFile(file, O_RDWR | O_CREAT | O_EXCL)
+        let descriptor = try openFile(file, O_RDWR | O_CREAT | O_EXCL)
+        guard case .segment = file, !takeRoom(descriptor) else { return }
+        open.removeAll { $0.file == file }
+        close(descriptor)
+        guard unlinkat(directory, file.description, 0) == 0 else { throw Self.error() }
+        throw .full
     }
+
+    /// A full disk has room for names, and each try to go on would leave an empty file: so there is room for the
+    /// beginning of a segment, or no segment.
+    private func takeRoom(_ descriptor: Int32) -> Bool {
+        func tryIt() -> Bool {
+            // What cannot take room before it is needed does without.
+            fallocate(descriptor, PLURIX_ALLOCATE_KEEP_SIZE, 0, Self.beginning) == 0 || Self.error() != .full
+        }
+        if tryIt() { return true }
+        undertaker.sync {}
+        return tryIt()
+    }
+
+    /// What a segment begins with usually takes less.
+    private static let beginning = 16 << 10
 
     public mutating func read(
         _ file: DiskFile, at offset: Int, into bytes: inout MutableRawSpan, from start: Int

@@ -30,6 +30,7 @@ final class StoreKeeper: @unchecked Sendable {
     private let place: StorePlace?
     /// Why the store cannot be written, while it cannot.
     private var trouble: Failure?
+    private var pause = RetryPause()
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
     private var periodicMark: Int?
@@ -50,7 +51,6 @@ final class StoreKeeper: @unchecked Sendable {
     private static let waitingTime: UInt64 = 200_000
     /// Written between two times of tidying up.
     private static let tidyInterval = 64 << 10
-    private static let retryInterval = DispatchTimeInterval.milliseconds(200)
 
     /// Opens the store, or makes it.
     ///
@@ -88,9 +88,11 @@ final class StoreKeeper: @unchecked Sendable {
 
     // MARK: What must not be lost
 
-    /// Notes a change of the facts; it is durable when this returns.
+    /// Notes a change of the facts; it is durable when this returns. While the store cannot be written it does not try:
+    /// it is tried again by itself.
     func note(_ change: @escaping @Sendable (inout ArbiterFacts) -> Void) throws(Failure) {
         let outcome: Result<Void, Failure> = use {
+            if keeper.isFailing, let trouble { return .failure(trouble) }
             defer { follow() }
             do throws(StoreError) {
                 try keeper.note(change)
@@ -304,7 +306,8 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     private func retryLater() {
-        queue.asyncAfter(deadline: .now() + Self.retryInterval) { [self] in
+        let pause = DispatchTimeInterval.milliseconds(pause.next(now: Clock.now()))
+        queue.asyncAfter(deadline: .now() + pause) { [self] in
             if keeper.retry() { retryLater() }
             follow()
         }

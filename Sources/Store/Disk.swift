@@ -11,7 +11,8 @@ public protocol Disk: ~Copyable {
     mutating func byteCount(of file: DiskFile) throws(DiskError) -> Int
     /// A new, empty file.
     ///
-    /// - Throws: `.exists` when it is there already.
+    /// - Throws: `.exists` when it is there already; `.full` when there is room for its name and for nothing in it, and
+    ///   then it is not there.
     mutating func create(_ file: DiskFile) throws(DiskError)
     /// Fills `bytes` from `start` on, as far as that many bytes are there and the disk gives them at once.
     ///

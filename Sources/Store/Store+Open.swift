@@ -122,7 +122,9 @@ extension Store where Medium: ~Copyable {
     public mutating func resume() throws(StoreError) {
         guard let error = stopped else { return }
         guard !isFlushLost, error != .readOnly else { throw error }
+        var wasFull = false
         if case .disk(.full, _) = error {
+            wasFull = true
             isSpaceWanted = true
             if hasReserve {
                 try diskDelete(.reserve)
@@ -136,6 +138,12 @@ extension Store where Medium: ~Copyable {
         } catch {
             stopped = error
             throw error
+        }
+        // Only what was written shows that there is room; what comes next would begin a segment anyway.
+        guard wasFull else { return }
+        try attempt { store throws(StoreError) in
+            try store.beginSegment()
+            try store.flushLog()
         }
     }
 
