@@ -30,7 +30,7 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
                     let name = isItself ? "it" : cause.process.name(in: directory)
                     return "\(name) is stopped: kill -CONT \(cause.number)"
                 } ?? "see \(directory.log(of: rawValue))",
-                isStopped: cause != nil)
+                isStopped: cause != nil, isGone: directory.takenDown != nil)
         }
     }
 
@@ -107,6 +107,8 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
                 throw Failure(.fault, "/proc does not know this process")
             }
             try identity.save(to: directory.record(of: rawValue))
+            // Who takes the cluster down may have looked for the record before it was there.
+            if directory.isEnding { return }
             try await body()
             // The lock is held until here.
             _ = consume lock

@@ -19,8 +19,11 @@ public struct ClusterHandle: Sendable {
     }
 
     /// Makes sure that the supervisor serves: a killed one is started again.
+    ///
+    /// - Throws: `.unavailable` when the cluster was taken down.
     public func ensureSupervisor() async throws(Failure) {
         if BackgroundProcess.supervisor.isServing(in: directory) { return }
+        if let failure = directory.takenDown { throw failure }
         let child = try BackgroundProcess.supervisor.start(in: directory)
         try await BackgroundProcess.supervisor.waitUntilServing(in: directory, child: child, limit: .seconds(30))
     }

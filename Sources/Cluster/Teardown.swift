@@ -18,6 +18,9 @@ public struct Teardown: Sendable {
         guard directory.exists else { return false }
         let description = try? ClusterDescription.load(directory)
         if let description, description.connect != "qemu:///embed" { await shutDownMachines() }
+        // From here on nobody starts anything of it again.
+        let lock = await announce()
+        guard directory.exists else { return false }
         // First the supervisor, which would start the others again.
         await end(BackgroundProcess.supervisor.running(in: directory).map { [$0] } ?? [])
         for process in [BackgroundProcess.arbiter, .segment] {
@@ -30,14 +33,34 @@ public struct Teardown: Sendable {
         // Stores that a restore was about to tidy up.
         if let intent = RestoreIntent.load(directory) { _ = try intent.settle() }
         try await remove()
+        // The lock is held until here.
+        _ = consume lock
         return true
     }
+
+    /// Tells other commands that the cluster ends, and waits for those that end it too. Nil where the disk takes no
+    /// name: then it ends without that.
+    private func announce() async -> ProcessLock? {
+        let deadline = ContinuousClock.now + Self.longest
+        while ContinuousClock.now < deadline {
+            do throws(Failure) {
+                if let lock = try ProcessLock.take(directory.endingLock) { return lock }
+            } catch {
+                return nil
+            }
+            await directory.waitForEnding(Self.longest)
+        }
+        return nil
+    }
+
+    /// As long as another command may take to end a cluster.
+    public static let longest = Duration.seconds(60)
 
     /// Removes the directory. What another command puts into it or takes from it meanwhile makes one try fail.
     private func remove() async throws(Failure) {
         let deadline = ContinuousClock.now + .seconds(2)
         while directory.exists {
-            do { try FileManager.default.removeItem(atPath: directory.path) } catch {
+            do { try removeAll() } catch {
                 guard ContinuousClock.now > deadline else {
                     // The next try may go on where this one failed; a cancelled one ends sooner.
                     try? await Task.sleep(for: .milliseconds(5))
@@ -46,6 +69,15 @@ public struct Teardown: Sendable {
                 throw Failure(error, while: "removing \(directory.path)")
             }
         }
+    }
+
+    /// The lock last: until then who else takes the cluster down waits.
+    private func removeAll() throws {
+        let lock = URL(filePath: directory.endingLock).lastPathComponent
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) where name != lock {
+            try FileManager.default.removeItem(atPath: directory.path + "/" + name)
+        }
+        try FileManager.default.removeItem(atPath: directory.path)
     }
 
     /// Whether a machine of this cluster runs.

@@ -14,11 +14,14 @@ public struct ControlClient: Sendable {
         public var advice: String
         /// It will not answer before somebody does something: nobody waits long for that.
         public var isStopped: Bool
+        /// It will not be started again.
+        public var isGone: Bool
 
-        public init(name: String, advice: String, isStopped: Bool = false) {
+        public init(name: String, advice: String, isStopped: Bool = false, isGone: Bool = false) {
             self.name = name
             self.advice = advice
             self.isStopped = isStopped
+            self.isGone = isGone
         }
     }
 
@@ -104,7 +107,7 @@ public struct ControlClient: Sendable {
         while true {
             do throws(Failure) { return try await send(request, limit: limit) } catch {
                 let isAway = error.kind == .unavailable && error.place == path
-                guard isAway, ContinuousClock.now < end else { throw error }
+                guard isAway, silence?().isGone != true, ContinuousClock.now < end else { throw error }
             }
             do { try await Task.sleep(for: .milliseconds(20)) } catch {
                 throw Failure(error, while: "waiting for \(path)")

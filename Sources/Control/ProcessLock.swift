@@ -19,6 +19,14 @@ public struct ProcessLock: ~Copyable, Sendable {
         return ProcessLock(descriptor: descriptor)
     }
 
+    /// Whether somebody holds the lock.
+    static func isHeld(_ path: String) -> Bool {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return flock(descriptor, LOCK_SH | LOCK_NB) != 0
+    }
+
     /// Waits for the lock that a directory itself is, so that nothing of it stays behind.
     ///
     /// - Throws: `.fault` when the directory cannot be opened, `.timeout` when another process keeps the lock.

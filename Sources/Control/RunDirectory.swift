@@ -94,7 +94,7 @@ public struct RunDirectory: Equatable, Sendable {
         return entries.filter { (try? RunDirectory(name: $0, base: base))?.hasState == true }.sorted()
     }
 
-    private var hasState: Bool { access(stateFile, F_OK) == 0 }
+    var hasState: Bool { access(stateFile, F_OK) == 0 }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
         switch byte {

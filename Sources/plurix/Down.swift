@@ -33,6 +33,8 @@ struct Down: AsyncParsableCommand {
 
     func run() async throws {
         let directory = try common.directory()
+        // Another command may be at it: then nothing is left to do.
+        await directory.waitForEnding(Teardown.longest)
         let storage = try store(of: directory)
         if !force, directory.isGoingBack {
             throw Failure(
@@ -115,6 +117,8 @@ struct Down: AsyncParsableCommand {
             try await LastState.save(ClusterHandle(directory))
             return nil
         } catch {
+            // It was somebody else who ended it, and saved what there was.
+            if directory.takenDown != nil { return nil }
             if force { return "\(error)" }
             let mend = error.advice.map { "\($0), and try again" } ?? "mend that, and try again"
             throw Failure(

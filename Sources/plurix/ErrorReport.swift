@@ -42,7 +42,9 @@ extension Plurix {
                 .usage, message(for: error), advice: "see plurix --help, or plurix COMMAND --help", at: "command line"))
     }
 
+    /// Whatever fails because the cluster was taken away from the command, that is why.
     private static func end(with failure: Failure) -> Never {
+        let failure = failure.kind == .usage ? failure : Terminal.attended?.takenDown ?? failure
         Terminal.complain(failure)
         Terminal.end(failure.kind.rawValue)
     }

@@ -84,5 +84,9 @@ struct CommonOptions: ParsableArguments {
     func directory() throws -> RunDirectory { try RunDirectory(name: name) }
 
     /// The running cluster of that name.
-    func cluster() throws -> ClusterHandle { try ClusterHandle(directory()) }
+    func cluster() throws -> ClusterHandle {
+        let cluster = try ClusterHandle(directory())
+        Terminal.attend(cluster.directory)
+        return cluster
+    }
 }

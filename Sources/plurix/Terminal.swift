@@ -1,5 +1,6 @@
 import Control
 import Foundation
+import Synchronization
 
 /// Results go to standard output, everything else to standard error.
 enum Terminal {
@@ -41,6 +42,13 @@ enum Terminal {
         }
         return words[place + 1]
     }()
+
+    private static let held = Mutex<RunDirectory?>(nil)
+
+    /// The cluster that the command works with, once it does.
+    static var attended: RunDirectory? { held.withLock { $0 } }
+
+    static func attend(_ cluster: RunDirectory) { held.withLock { $0 = cluster } }
 
     /// Prints a result.
     static func show(_ text: String) {

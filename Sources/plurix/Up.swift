@@ -124,7 +124,7 @@ struct Up: AsyncParsableCommand {
         let watch = interruption.watch { await clean(directory, storeClaim) }
         do {
             try await claim(directory, description, plan, storeClaim)
-            let status = try await boot(ClusterHandle(directory))
+            let status = try await boot(directory)
             watch.cancel()
             try await report(status, ContinuousClock.now - start, storeClaim)
         } catch {
@@ -200,6 +200,10 @@ struct Up: AsyncParsableCommand {
                     at: "--accel kvm")
             }
         }
+    }
+
+    private func boot(_ directory: RunDirectory) async throws -> ClusterStatus {
+        do { return try await boot(ClusterHandle(directory)) } catch { throw directory.takenDown ?? error }
     }
 
     private func boot(_ cluster: ClusterHandle) async throws -> ClusterStatus {

@@ -51,6 +51,27 @@ extension LiveTests {
             return try await outcome
         }
 
+        /// Whatever they were at, and however far.
+        @Test func commandsWhoseClusterIsTakenDownSaySo() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                async let run = cluster.plurix(["run", "counter", "1000000000"])
+                _ = try await cluster.wait { $0.running != nil }
+                // A node that does not join, and a state that cannot be saved.
+                try await cluster.plurix("net", "loss", "100%")
+                async let add = cluster.plurix(["add"])
+                async let checkpoint = cluster.plurix(["checkpoint"])
+                _ = try await cluster.wait { $0.nodes.count == 3 }
+                async let other = cluster.plurix(["down", "--force"])
+                let downs = [try await cluster.plurix(["down", "--force"]), try await other]
+                #expect(downs.allSatisfy { $0.status == 0 }, "\(downs)")
+                #expect(downs.count { $0.output.contains("is removed") } == 1, "\(downs)")
+                for outcome in [try await run, try await add, try await checkpoint] {
+                    #expect(outcome.status == 69 && outcome.complaint.contains("was taken down while"), "\(outcome)")
+                }
+                #expect(try cluster.processes().isEmpty)
+            }
+        }
+
         /// It is named, and nobody waits long for it.
         @Test func aPageServerThatIsStoppedIsNamed() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
