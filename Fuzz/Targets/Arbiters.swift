@@ -181,7 +181,7 @@ struct ArbiterRun {
             guard let header = try? FrameHeader.parse(frame.span.bytes) else {
                 broken("a sent frame has a sound header")
             }
-            require(FrameHeader.isAuthentic(frame.span.bytes, key: Target.key), "a sent frame is authentic")
+            require(FrameHeader.isAuthentic(frame.span.bytes, key: Target.frameKey), "a sent frame is authentic")
             require(FrameForge.checkPayload(frame), "a sent \(header.kind) is sound")
             if header.kind == .heartbeat, let heartbeat = Heartbeat.parse(frame.span.bytes) {
                 require(heartbeat.saved <= world.saved, "only what is saved is announced")

@@ -33,7 +33,7 @@ extension Target {
                 kind: kind, sender: sender, target: target, payloadBytes: 0, epoch: 1, incarnation: incarnation,
                 cluster: what & 2 == 0 ? 7 : 8, sequence: sequence, applied: .zero)
             var frame = [UInt8](repeating: 0, count: Limits.headerBytes)
-            frame.write { header.emit(into: &$0, key: Target.key) }
+            frame.write { header.emit(into: &$0, key: Target.frameKey) }
             let isForged = what & 0xC0 == 0xC0
             if isForged { frame[56 + Int(what & 15)] ^= 1 }
             admit(frame, header, isForged: isForged)

@@ -41,7 +41,7 @@ struct FrameForge {
             epoch: what & 6 == 6 ? epoch(&input) : epoch, incarnation: incarnation, cluster: Self.cluster,
             sequence: sequence, applied: what & 24 == 24 ? time(&input) : applied)
         var frame = [UInt8](repeating: 0, count: Limits.headerBytes) + payload.prefix(header.payloadBytes)
-        frame.write { header.emit(into: &$0, key: Target.key) }
+        frame.write { header.emit(into: &$0, key: Target.frameKey) }
         return frame
     }
 

@@ -10,18 +10,19 @@ extension Target {
     }
 
     static let key = SipHash.Key(low: 0x0706_0504_0302_0100, high: 0x0F0E_0D0C_0B0A_0908)
+    static let frameKey = FrameKey(key)
 
     /// What is read as a header is written back the same, and its tag is one that only the same bytes have.
     private static func checkHeader(_ bytes: [UInt8]) {
         guard let header = try? FrameHeader.parse(bytes.span.bytes) else { return }
         var frame = bytes
-        frame.write { header.emit(into: &$0, key: key) }
+        frame.write { header.emit(into: &$0, key: frameKey) }
         let again = try? FrameHeader.parse(frame.span.bytes)
         require(again == header, "a header is read as it was written")
-        require(FrameHeader.isAuthentic(frame.span.bytes, key: key), "a frame carries its own tag")
+        require(FrameHeader.isAuthentic(frame.span.bytes, key: frameKey), "a frame carries its own tag")
         let place = 16 + Int(bytes[0]) % (frame.count - 16)
         frame[place] ^= 1 << (bytes[1] & 7)
-        require(!FrameHeader.isAuthentic(frame.span.bytes, key: key), "a changed frame has another tag")
+        require(!FrameHeader.isAuthentic(frame.span.bytes, key: frameKey), "a changed frame has another tag")
     }
 
     private static func frame(_ kind: FrameHeader.Kind, payload: [UInt8]) -> [UInt8] {
@@ -29,7 +30,7 @@ extension Target {
             kind: kind, sender: Station(2), target: Station(1), payloadBytes: payload.count, epoch: 1, incarnation: 1,
             cluster: 1, sequence: 1, applied: GlobalTime(raw: 1))
         var frame = [UInt8](repeating: 0, count: Limits.headerBytes) + payload
-        frame.write { header.emit(into: &$0, key: key) }
+        frame.write { header.emit(into: &$0, key: frameKey) }
         return frame
     }
 }

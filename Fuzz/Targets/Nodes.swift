@@ -266,7 +266,7 @@ struct NodeRun: ~Copyable {
             guard let header = try? FrameHeader.parse(frame.span.bytes) else {
                 broken("a sent frame has a sound header")
             }
-            require(FrameHeader.isAuthentic(frame.span.bytes, key: Target.key), "a sent frame is authentic")
+            require(FrameHeader.isAuthentic(frame.span.bytes, key: Target.frameKey), "a sent frame is authentic")
             require(FrameForge.checkPayload(frame), "a sent \(header.kind) is sound")
             require(header.sender == Station(1) && header.target != Station(1), "a node sends to others")
             if header.kind == .pageRequest, let request = PageRequest.parse(frame.span.bytes),

@@ -4,7 +4,7 @@ import Wire
 /// for this station, of a living incarnation, and not a replay (DESIGN 5). Each rejection costs O(1).
 public struct Endpoint: Sendable {
     public let cluster: UInt64
-    public let key: SipHash.Key
+    public let key: FrameKey
     public let station: Station
     public var incarnation: UInt32
     private var sequence: UInt64 = 0
@@ -24,7 +24,7 @@ public struct Endpoint: Sendable {
 
     public init(cluster: UInt64, key: SipHash.Key, station: Station, incarnation: UInt32) {
         self.cluster = cluster
-        self.key = key
+        self.key = FrameKey(key)
         self.station = station
         self.incarnation = incarnation
         peers = [Peer](repeating: Peer(), count: Limits.maximumNodes + 1)

@@ -17,7 +17,7 @@
 /// | 32 | 8 | cluster |
 /// | 40 | 8 | sequence number of the sender's incarnation |
 /// | 48 | 8 | sender's applied global time (never a time it only heard of) |
-/// | 56 | 16 | tag: SipHash-2-4-128 over bytes 16…55 and the payload |
+/// | 56 | 16 | tag over bytes 16…55 and the payload (`FrameKey`) |
 /// | 72 | | payload |
 public struct FrameHeader: Equatable, Sendable {
     public static let version: UInt8 = 1
@@ -70,9 +70,9 @@ public struct FrameHeader: Equatable, Sendable {
     }
 
     /// Writes the header; the payload must be in place already, because the tag covers it.
-    public func emit(into frame: inout MutableRawSpan, key: SipHash.Key) {
+    public func emit(into frame: inout MutableRawSpan, key: FrameKey) {
         emitFields(into: &frame)
-        Self.store(Self.tag(of: frame.bytes, key: key), in: &frame)
+        Self.store(key.tag(of: frame.bytes), in: &frame)
     }
 
     static func store(_ tag: SipHash.Tag, in frame: inout MutableRawSpan) {
@@ -104,21 +104,9 @@ public struct FrameHeader: Equatable, Sendable {
         frame.store(applied.raw, at: 48)
     }
 
-    /// The tag that the frame should carry.
-    public static func tag(of frame: RawSpan, key: SipHash.Key) -> SipHash.Tag {
-        var hash = SipHash(key: key)
-        absorb(frame, into: &hash)
-        return hash.finish(frame, from: Limits.headerBytes)
-    }
-
-    /// The fields that the tag covers.
-    static func absorb(_ frame: RawSpan, into hash: inout SipHash) {
-        for offset in stride(from: 16, to: 56, by: 8) { hash.absorb(frame.load(UInt64.self, at: offset)) }
-    }
-
     /// Whether the frame carries the tag that the key gives. Compared without an early exit.
-    public static func isAuthentic(_ frame: RawSpan, key: SipHash.Key) -> Bool {
-        let tag = tag(of: frame, key: key)
+    public static func isAuthentic(_ frame: RawSpan, key: FrameKey) -> Bool {
+        let tag = key.tag(of: frame)
         return (tag.low ^ frame.load(UInt64.self, at: 56)) | (tag.high ^ frame.load(UInt64.self, at: 64)) == 0
     }
 

@@ -96,28 +96,6 @@ public struct SipHash {
 
     private static var runBytes: Int { 32 }
 
-    /// Takes in runs of 32 bytes on their way to another place: who copies a page and signs it reads it once.
-    public mutating func absorb(_ bytes: RawSpan, copiedTo target: inout MutableRawSpan, at start: Int) {
-        precondition(bytes.byteCount % Self.runBytes == 0, "whole runs")
-        precondition(start >= 0 && start <= target.byteCount - bytes.byteCount, "copied inside of the target")
-        var hash = self
-        var offset = 0
-        while offset < bytes.byteCount {
-            let first = bytes.loadUnchecked(at: offset)
-            let second = bytes.loadUnchecked(at: offset &+ 8)
-            let third = bytes.loadUnchecked(at: offset &+ 16)
-            let fourth = bytes.loadUnchecked(at: offset &+ 24)
-            target.storeUnchecked(first, at: start &+ offset)
-            target.storeUnchecked(second, at: start &+ offset &+ 8)
-            target.storeUnchecked(third, at: start &+ offset &+ 16)
-            target.storeUnchecked(fourth, at: start &+ offset &+ 24)
-            hash.mix(first, second, third, fourth)
-            offset &+= Self.runBytes
-        }
-        self = hash
-        length &+= UInt64(bytes.byteCount)
-    }
-
     /// Takes in the whole words from `start` on and returns the tag; the tail of up to seven bytes closes the hash.
     public mutating func finish(_ bytes: RawSpan, from start: Int) -> Tag {
         var offset = absorbRuns(bytes, from: start)

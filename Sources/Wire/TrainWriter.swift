@@ -2,13 +2,15 @@
 public struct TrainWriter {
     private let header: FrameHeader
     private let train: PageTrain
+    private let key: FrameKey
     private var hash: SipHash
     private var offset: Int
 
-    public init(_ train: PageTrain, _ header: FrameHeader, key: SipHash.Key) {
+    public init(_ train: PageTrain, _ header: FrameHeader, key: FrameKey) {
         self.train = train
         self.header = header
-        hash = SipHash(key: key)
+        self.key = key
+        hash = key.emptyHash
         offset = train.dataOffset
     }
 
@@ -19,22 +21,19 @@ public struct TrainWriter {
     public mutating func begin(_ frame: inout MutableRawSpan) {
         train.emit(into: &frame)
         header.emitFields(into: &frame)
-        FrameHeader.absorb(frame.bytes, into: &hash)
-        for place in stride(from: Limits.headerBytes, to: train.dataOffset, by: 8) {
-            hash.absorb(frame.load(UInt64.self, at: place))
-        }
+        key.absorb(fieldsOf: frame.bytes, into: &hash)
     }
 
     /// Writes the next page, all of its bytes.
     public mutating func append(_ page: RawSpan, to frame: inout MutableRawSpan) {
         precondition(page.byteCount == Limits.pageBytes, "a train has whole pages")
-        hash.absorb(page, copiedTo: &frame, at: offset)
+        key.absorb(page, copiedTo: &frame, at: offset, into: &hash)
         offset += Limits.pageBytes
     }
 
     /// Signs the frame, when all of its pages are written.
     public mutating func finish(_ frame: inout MutableRawSpan) {
         precondition(offset == byteCount, "a train has as many pages as it says")
-        FrameHeader.store(hash.finish(frame.bytes, from: offset), in: &frame)
+        FrameHeader.store(key.finish(hash, frame.bytes, from: train.dataOffset), in: &frame)
     }
 }

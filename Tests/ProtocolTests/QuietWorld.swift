@@ -55,6 +55,7 @@ func written(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> [UInt8
 struct Sender {
     static let cluster: UInt64 = 0xC1
     static let key = SipHash.Key(low: 1, high: 2)
+    static let frameKey = FrameKey(key)
     static let build = BuildIdentifier(low: 3, high: 4)
 
     let station: Station
@@ -74,7 +75,7 @@ struct Sender {
         var raw = span.mutableBytes
         message.emit(into: &raw)
         more(&raw)
-        header.emit(into: &raw, key: Self.key)
+        header.emit(into: &raw, key: Self.frameKey)
         return frame
     }
 }

@@ -103,7 +103,7 @@ struct FrameHeaderTests {
             hostile[bit / 8] ^= 1 << UInt8(bit % 8)
             #expect(!isAuthentic(hostile, Sample.key), "bit \(bit)")
         }
-        #expect(!isAuthentic(frame, SipHash.Key(low: 1, high: 2)))
+        #expect(!isAuthentic(frame, FrameKey(SipHash.Key(low: 1, high: 2))))
     }
 
     @Test func faultsAreNamed() {

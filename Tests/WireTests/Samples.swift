@@ -2,7 +2,7 @@ import Wire
 
 // Expectations cannot hold spans, so these take arrays.
 
-func isAuthentic(_ frame: [UInt8], _ key: SipHash.Key) -> Bool { FrameHeader.isAuthentic(frame.span.bytes, key: key) }
+func isAuthentic(_ frame: [UInt8], _ key: FrameKey) -> Bool { FrameHeader.isAuthentic(frame.span.bytes, key: key) }
 func parseModule(_ bytes: [UInt8]) -> BootModule? { BootModule.parse(bytes.span.bytes) }
 func parsePiece(_ bytes: [UInt8], at offset: Int) -> RecordPiece? { RecordPiece.parse(bytes.span.bytes, at: offset) }
 func isRecordList(_ bytes: [UInt8]) -> Bool { RecordList.forEach(bytes.span.bytes, at: Limits.headerBytes) { _, _ in } }
@@ -39,10 +39,10 @@ struct Sample: Sendable, CustomStringConvertible {
     static let header = FrameHeader(
         kind: .heartbeat, sender: Station(3), target: .everyone, payloadBytes: 0, epoch: 7, incarnation: 5,
         cluster: 0x1122_3344_5566_7788, sequence: 99, applied: GlobalTime(epoch: 7, counter: 1234))
-    static let key = SipHash.Key(low: 0x0102_0304_0506_0708, high: 0x1112_1314_1516_1718)
+    static let key = FrameKey(SipHash.Key(low: 0x0102_0304_0506_0708, high: 0x1112_1314_1516_1718))
 
     /// The whole frame, signed.
-    func frame(key: SipHash.Key = Sample.key) -> [UInt8] {
+    func frame(key: FrameKey = Sample.key) -> [UInt8] {
         var header = Sample.header
         header.kind = kind
         header.payloadBytes = payload.count

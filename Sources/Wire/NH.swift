@@ -1,0 +1,110 @@
+/// NH: the hash that compresses pages before SipHash sees them.
+///
+/// 64 words m under a key k of as many become 128 bits: the sum over the pairs of words of
+/// (m₂ᵢ + k₂ᵢ) · (m₂ᵢ₊₁ + k₂ᵢ₊₁), each addition modulo 2^64 (Black, Halevi, Krawczyk, Krovetz and Rogaway, “UMAC: Fast and
+/// Secure Message Authentication”, 1999, section 4; with words of 64 bits as in Krovetz, “Message Authentication on
+/// 64-bit Architectures”, 2006). Of two messages that differ, the sums differ but with a probability of 2^-64 for whoever
+/// does not know the key. Here the low and the high halves of the products are added up each for themselves, because a
+/// carry is dear under emulation. Equal halves leave four differences that the whole sums may have: 2^-62.
+///
+/// A block of 1,024 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. What a
+/// page costs under emulation are its loads.
+struct NH: Equatable, Sendable {
+    static var blockBytes: Int { 1024 }
+    private static var turnBytes: Int { 32 }
+
+    /// Half as many as a block has.
+    private let key: [UInt64]
+
+    /// The words of the key are SipHash's output for 0, 1, 2, …
+    init(expanding seed: SipHash.Key) {
+        var key: [UInt64] = []
+        key.reserveCapacity(Self.blockBytes / 16)
+        for number in 0..<UInt64(Self.blockBytes / 32) {
+            var hash = SipHash(key: seed)
+            hash.absorb(number)
+            let words = hash.finish(RawSpan(), from: 0)
+            key.append(words.low)
+            key.append(words.high)
+        }
+        self.key = key
+    }
+
+    /// What a block becomes: four words.
+    fileprivate struct Digest {
+        var even = Sum()
+        var odd = Sum()
+    }
+
+    fileprivate struct Sum {
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+
+        @inline(__always)
+        mutating func add(_ first: UInt64, _ second: UInt64) {
+            let product = first.multipliedFullWidth(by: second)
+            low = low &+ product.low
+            high = high &+ product.high
+        }
+    }
+
+    /// Gives SipHash the digest of each block from `start` on; whole blocks must be there.
+    func digest(_ bytes: RawSpan, from start: Int, into hash: inout SipHash) {
+        precondition(start >= 0 && start <= bytes.byteCount, "a start inside of its bytes")
+        precondition((bytes.byteCount - start) % Self.blockBytes == 0, "whole blocks")
+        for block in stride(from: start, to: bytes.byteCount, by: Self.blockBytes) {
+            hash.absorb(digest(bytes, from: block) { _, _, _ in })
+        }
+    }
+
+    /// The same on the way to another place: who copies a page and signs it reads it once.
+    func digest(_ bytes: RawSpan, copiedTo target: inout MutableRawSpan, at start: Int, into hash: inout SipHash) {
+        precondition(bytes.byteCount % Self.blockBytes == 0, "whole blocks")
+        precondition(start >= 0 && start <= target.byteCount - bytes.byteCount, "copied inside of the target")
+        for block in stride(from: 0, to: bytes.byteCount, by: Self.blockBytes) {
+            hash.absorb(digest(bytes, from: block) { first, second, offset in
+                target.storeUnchecked(first, at: start &+ offset)
+                target.storeUnchecked(second, at: start &+ offset &+ 8)
+            })
+        }
+    }
+
+    /// - Parameter pass: is given each pair of words and its offset.
+    @inline(__always)
+    private func digest(_ bytes: RawSpan, from start: Int, _ pass: (UInt64, UInt64, Int) -> Void) -> Digest {
+        let key = key.span.bytes
+        var digest = Digest()
+        var place = 0
+        // Two turns in a row: under emulation each jump makes the processor's state go to memory and back.
+        while place < Self.blockBytes / 2 {
+            let offset = start &+ 2 &* place
+            turn(bytes, at: offset, key, at: place, &digest, pass)
+            turn(bytes, at: offset &+ Self.turnBytes, key, at: place &+ Self.turnBytes / 2, &digest, pass)
+            place &+= Self.turnBytes
+        }
+        return digest
+    }
+
+    @inline(__always)
+    private func turn(_ bytes: RawSpan, at offset: Int, _ key: RawSpan, at place: Int, _ digest: inout Digest,
+                      _ pass: (UInt64, UInt64, Int) -> Void) {
+        let first = key.loadUnchecked(at: place)
+        let second = key.loadUnchecked(at: place &+ 8)
+        var (one, two) = (bytes.loadUnchecked(at: offset), bytes.loadUnchecked(at: offset &+ 8))
+        pass(one, two, offset)
+        digest.even.add(one &+ first, two &+ second)
+        (one, two) = (bytes.loadUnchecked(at: offset &+ 16), bytes.loadUnchecked(at: offset &+ 24))
+        pass(one, two, offset &+ 16)
+        digest.odd.add(one &+ first, two &+ second)
+    }
+}
+
+extension SipHash {
+    @inline(never)
+    fileprivate mutating func absorb(_ digest: NH.Digest) {
+        absorb(digest.even.low)
+        absorb(digest.even.high)
+        absorb(digest.odd.low)
+        absorb(digest.odd.high)
+    }
+}
