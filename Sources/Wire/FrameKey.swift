@@ -1,11 +1,11 @@
 /// What the frames of a cluster are signed with.
 ///
 /// The tag of a frame is SipHash-2-4-128 over its fields, then the NH digests of the blocks of 1,024 bytes that its
-/// payload ends with, then the bytes in front of those: pages come last in a frame and are whole blocks. A frame without
-/// a block is SipHash's alone. The fields come in as they are and tell every frame from every other: two honest frames
-/// never give SipHash the same input, however alike their digests are. Who forges must therefore name the fields of a
-/// frame that was sent and guess blocks with the same digests: each try has a chance of at most 2^-62 and is a frame that
-/// somebody counts as not authentic; without a block it is 2^-128.
+/// payload ends with, then the bytes in front of those: pages come last in a frame and are whole blocks. Where there is
+/// no block the tag is SipHash's alone. The fields come in as they are, and their sequence number tells each frame from
+/// every other: two honest frames never give SipHash the same input, whatever their digests are. Who forges a page must
+/// therefore name the fields of a frame that was sent and guess blocks with the same digests: each try has a chance of
+/// at most 2^-62, and somebody counts it as not authentic. Without a block it is 2^-128.
 public struct FrameKey: Equatable, Sendable {
     private let key: SipHash.Key
     /// Expanded from the same key: no frame is as short as what SipHash is given for that.

@@ -1,14 +1,16 @@
 /// NH: the hash that compresses pages before SipHash sees them.
 ///
 /// 64 words m under a key k of as many become 128 bits: the sum over the pairs of words of
-/// (m₂ᵢ + k₂ᵢ) · (m₂ᵢ₊₁ + k₂ᵢ₊₁), each addition modulo 2^64 (Black, Halevi, Krawczyk, Krovetz and Rogaway, “UMAC: Fast and
-/// Secure Message Authentication”, 1999, section 4; with words of 64 bits as in Krovetz, “Message Authentication on
-/// 64-bit Architectures”, 2006). Of two messages that differ, the sums differ but with a probability of 2^-64 for whoever
-/// does not know the key. Here the low and the high halves of the products are added up each for themselves, because a
-/// carry is dear under emulation. Equal halves leave four differences that the whole sums may have: 2^-62.
+/// (m₂ᵢ + k₂ᵢ) · (m₂ᵢ₊₁ + k₂ᵢ₊₁), the additions in brackets modulo 2^64 (Black, Halevi, Krawczyk, Krovetz and Rogaway,
+/// “UMAC: Fast and Secure Message Authentication”, 1999, section 4; words of 64 bits as in Krovetz, “Message
+/// Authentication on 64-bit Architectures”, 2006). Who does not know the key makes the sums of two messages that differ
+/// equal with a probability of at most 2^-64. Here the low and the high halves of the products are added up each for
+/// themselves, because a carry is dear under emulation; equal halves leave four differences that the whole sums may
+/// have, so it is 2^-62.
 ///
-/// A block of 1,024 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. What a
-/// page costs under emulation are its loads.
+/// A block of 1,024 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. Under
+/// emulation it is the loads that a page costs. SipHash over a whole page took nine times as long on the host and
+/// nearly twice as long in a node.
 struct NH: Equatable, Sendable {
     static var blockBytes: Int { 1024 }
     private static var turnBytes: Int { 32 }

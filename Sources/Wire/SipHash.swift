@@ -1,11 +1,8 @@
-/// SipHash-2-4 with 128 bits of output: the frames' message authentication code.
+/// SipHash-2-4 with 128 bits of output: the pseudorandom function in the tags of frames (`FrameKey`) and of the store.
 ///
 /// Aumasson and Bernstein, “SipHash: a fast short-input PRF” (2012), the 128-bit variant of the reference code;
 /// checked against its published vectors. Chosen because it needs no SSE, no nonce that must never repeat, and about 4
-/// instructions a byte. VMAC-128, which multiplies, was written and measured beside it: a third of the instructions
-/// for a page, and yet a remote page fault took 15 µs more under QEMU's emulation, where wide products and carries
-/// are dear and additions, rotations and exclusive-ors are nearly free. A polynomial over 2^61 − 1 at two secret points
-/// in front of SipHash halved the tag of a page in a loop, but saved a seventh in the nucleus, nothing of a page fault.
+/// instructions a byte. Pages are compressed first (`NH`).
 public struct SipHash {
     private var v0, v1, v2, v3: UInt64
     private var length: UInt64 = 0
