@@ -13,10 +13,10 @@ public struct KeptCheckpoint: Sendable {
 /// What became of the wish to keep a state.
 public enum MarkOutcome: Sendable {
     case kept(KeptCheckpoint)
-    /// That state is a checkpoint of another label already.
+    /// That state is a checkpoint of other labels already, with which this one would be too long.
     case taken(Checkpoint)
-    /// Another state has that label already.
-    case elsewhere(Checkpoint)
+    /// Another state has this label already.
+    case elsewhere(String)
     /// As many checkpoints have labels as the store can list.
     case full(Int)
 }
@@ -102,14 +102,17 @@ extension Keeper where Medium: ~Copyable {
         marks.contains { $0.outcome == nil && $0.notBefore <= time }
     }
 
-    /// The state at `time` is a checkpoint that stays, unless none of the labels that are wanted for it can be its own.
+    /// The state at `time` is a checkpoint that stays, with all labels that are wanted for it, unless none of them can
+    /// be its own.
     mutating func keep(_ time: GlobalTime, _ now: UInt64, pages: Int) throws(StoreError) {
         let due = marks.indices.filter { marks[$0].outcome == nil && marks[$0].notBefore <= time }
         let old = state.store.checkpoint(at: time)
-        var label = old?.label ?? ""
-        if label.isEmpty, let first = due.first(where: { canLabel(marks[$0].label) }) { label = marks[first].label }
-        let isKept = old?.isKept == true || due.contains { marks[$0].label == label }
-        let checkpoint = Checkpoint(time: time, created: old?.created ?? now, label: label, isKept: isKept)
+        var checkpoint = old ?? Checkpoint(time: time, created: now, isKept: false)
+        for label in due.map({ marks[$0].label }) {
+            let isIts = label.isEmpty || checkpoint.labels.contains(label)
+                || canLabel(checkpoint, label) && checkpoint.add(label: label)
+            if isIts { checkpoint.isKept = true }
+        }
         // Kept already, it is as old as it is, and nothing is written.
         if checkpoint != old {
             try state.end(checkpoint)
@@ -123,14 +126,14 @@ extension Keeper where Medium: ~Copyable {
     }
 
     private func outcome(_ label: String, _ kept: KeptCheckpoint) -> MarkOutcome {
-        if label.isEmpty || label == kept.checkpoint.label { return .kept(kept) }
-        if let other = state.store.checkpoint(labelled: label) { return .elsewhere(other) }
+        if label.isEmpty || kept.checkpoint.labels.contains(label) { return .kept(kept) }
+        if state.store.checkpoint(labelled: label) != nil { return .elsewhere(label) }
         return kept.checkpoint.label.isEmpty ? .full(state.store.geometry.mostCheckpoints) : .taken(kept.checkpoint)
     }
 
     /// Looked at when the label is given, too: others may have been since it was asked for.
-    private func canLabel(_ label: String) -> Bool {
-        !label.isEmpty && state.store.checkpoint(labelled: label) == nil && !isFullOfLabels
+    private func canLabel(_ checkpoint: Checkpoint, _ label: String) -> Bool {
+        state.store.checkpoint(labelled: label) == nil && (!checkpoint.label.isEmpty || !isFullOfLabels)
     }
 
     private var isFullOfLabels: Bool {

@@ -25,7 +25,7 @@ public enum CheckpointName {
     ///
     /// - Throws: `.input` for one that does not exist, with those that do.
     public static func resolve(_ text: String, among checkpoints: [Checkpoint]) throws(Failure) -> Checkpoint {
-        if let found = checkpoints.last(where: { $0.label == text && !text.isEmpty }) { return found }
+        if let found = checkpoints.last(where: { $0.labels.contains(text) }) { return found }
         if let time = time(text), let found = checkpoints.first(where: { $0.time == time }) { return found }
         let names = checkpoints.map { CheckpointReport($0).title }
         throw Failure(
@@ -33,11 +33,21 @@ public enum CheckpointName {
             advice: names.isEmpty ? "none was ever made" : "there are \(names.joined(separator: ", "))", at: text)
     }
 
-    /// The checkpoints that are meant, each once.
+    /// The checkpoints that are to be forgotten, each once.
+    ///
+    /// - Throws: `.input` for one that does not exist, and for one that has another label, of which nothing was said:
+    ///   who gave it that may be somebody else.
     static func resolve(_ names: [String], among checkpoints: [Checkpoint]) throws(Failure) -> [Checkpoint] {
         var found: [Checkpoint] = []
         for name in names {
             let one = try resolve(name, among: checkpoints)
+            let rest = one.labels.filter { !names.contains($0) }
+            guard rest.isEmpty || !one.labels.contains(name) else {
+                throw Failure(
+                    .input, "the checkpoint \(CheckpointReport(one).title) has other labels too",
+                    advice: "forget all of them: plurix forget \(one.labels.map(\.quoted).joined(separator: " "))",
+                    at: name)
+            }
             if !found.contains(where: { $0.time == one.time }) { found.append(one) }
         }
         return found
@@ -58,7 +68,7 @@ public enum CheckpointName {
                     + " characters, and neither a number nor \(newest)",
                 at: "--label")
         }
-        guard !checkpoints.contains(where: { $0.label == label }) else {
+        guard !checkpoints.contains(where: { $0.labels.contains(label) }) else {
             throw taken(label)
         }
     }

@@ -191,9 +191,10 @@ final class StoreKeeper: @unchecked Sendable {
         case nil: nil
         case .kept(let kept): .success(kept)
         case .taken(let other): .failure(Failure(
-            .input, "this state is the checkpoint \(CheckpointReport(other).title) already",
-            advice: "use that, or take another when something has changed"))
-        case .elsewhere(let other): .failure(CheckpointName.taken(other.label))
+            .input, "this state is the checkpoint \(CheckpointReport(other).title) already, and all its labels together"
+                + " have at most \(Checkpoint.maximumLabelBytes) bytes",
+            advice: "use a shorter one, or take another checkpoint when something has changed"))
+        case .elsewhere(let label): .failure(CheckpointName.taken(label))
         case .full(let most): .failure(Failure(
             .input, "\(most) checkpoints have labels, and the store can list no more",
             advice: "forget some of them: plurix forget", at: path))

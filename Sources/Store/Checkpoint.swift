@@ -5,7 +5,7 @@ public struct Checkpoint: Equatable, Sendable {
     public var time: GlobalTime
     /// When it was taken, microseconds since 1970.
     public var created: UInt64
-    /// Empty for none; at most `maximumLabelBytes` of UTF-8.
+    /// Empty for none, several with a space between two; at most `maximumLabelBytes` of UTF-8 in all.
     public var label: String
     /// Whether it stays when a newer one comes.
     public var isKept: Bool
@@ -18,6 +18,19 @@ public struct Checkpoint: Equatable, Sendable {
         self.created = created
         self.label = label
         self.isKept = isKept
+    }
+
+    /// Each of its labels.
+    public var labels: [String] { label.split(separator: " ").map { String($0) } }
+
+    /// Gives it one more label: somebody else may have wanted the same state.
+    ///
+    /// - Returns: False, without a change, when they would be too long together.
+    public mutating func add(label new: String) -> Bool {
+        let both = label.isEmpty ? new : "\(label) \(new)"
+        guard both.utf8.count <= Self.maximumLabelBytes else { return false }
+        label = both
+        return true
     }
 
     func emit(into writer: inout WordWriter) {

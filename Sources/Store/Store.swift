@@ -64,7 +64,7 @@ public struct Store<Medium: Disk & ~Copyable>: ~Copyable {
 
     /// The newest checkpoint with a label.
     public func checkpoint(labelled label: String) -> Checkpoint? {
-        state.checkpoints.last { $0.label == label && !label.isEmpty }
+        state.checkpoints.last { $0.labels.contains(label) }
     }
 
     public func checkpoint(at time: GlobalTime) -> Checkpoint? {

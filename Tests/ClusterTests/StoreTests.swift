@@ -29,6 +29,12 @@ extension LiveTests {
                 try await cluster.plurix("checkpoint", "--label", "b")
                 #expect(try await cluster.plurix("forget", "b").contains(" (b)\n"))
                 #expect(try await checkpoints(cluster).map(\.label).contains("b") == false)
+                // Two may want the same state.
+                async let one = cluster.plurix(["checkpoint", "--label", "c"])
+                async let other = cluster.plurix(["checkpoint", "--label", "d"])
+                for outcome in [try await one, try await other] { #expect(outcome.status == 0, "\(outcome)") }
+                #expect(try await cluster.plurix(["forget", "c"]).complaint.contains("has other labels too"))
+                try await cluster.plurix("forget", "c", "d")
                 let status = try await cluster.status()
                 #expect(status.savedTime > 0 && status.savedTime <= status.commitTime)
                 let down = try await cluster.plurix("down")

@@ -216,6 +216,19 @@ import Wire
         for label in ["newer", "größer", "前", "\u{1F600}"] { try CheckpointName.check(label, among: []) }
     }
 
+    /// A state is not taken away from somebody who gave it another label.
+    @Test func aStateIsForgottenByAllItsLabels() throws {
+        let both = Checkpoint(time: GlobalTime(epoch: 1, counter: 5), created: 0, label: "a b", isKept: true)
+        let other = Checkpoint(time: GlobalTime(epoch: 1, counter: 6), created: 0, label: "c", isKept: true)
+        for label in ["a", "b"] { #expect(try CheckpointName.resolve(label, among: [both, other]) == both) }
+        #expect(throws: Failure.self) { try CheckpointName.resolve("a b", among: [both, other]) }
+        #expect(throws: Failure.self) { try CheckpointName.check("b", among: [both, other]) }
+        let problem = #expect(throws: Failure.self) { try CheckpointName.resolve(["c", "a"], among: [both, other]) }
+        #expect(problem?.kind == .input && problem?.advice?.contains("plurix forget a b") == true)
+        #expect(try CheckpointName.resolve(["b", "a"], among: [both, other]) == [both])
+        #expect(try CheckpointName.resolve(["1:5", "c"], among: [both, other]) == [both, other])
+    }
+
     private func kind(_ path: String) -> (Failure.Kind, String)? {
         do throws(Failure) {
             _ = try StoreRevival.prepare(path)
