@@ -46,6 +46,9 @@ extension Supervisor {
         // None where it is started for the first time.
         guard let last = ProcessIdentity.load(directory.record(of: process.rawValue)) else { return }
         let name = "the \(process.title(in: directory)) (process \(last.processIdentifier))"
-        note("\(name) died and is started again")
+        let words = "\(name) died and is started again"
+        logger.notice("\(words)")
+        // A supervisor that was killed at it may have said so already.
+        directory.notices.appendOnce(words)
     }
 }

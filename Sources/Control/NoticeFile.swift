@@ -29,6 +29,15 @@ public struct NoticeFile: Sendable {
         return "\(date)T\(hour)Z \(words)"
     }
 
+    /// Adds a line that is of now, unless one of the last ones has the same words: of what is noticed by several
+    /// processes, or by one that is killed before all of it is done.
+    public func appendOnce(_ words: String) {
+        guard !lines.suffix(Self.recent).contains(where: { $0.hasSuffix("Z \(words)") }) else { return }
+        append(Self.line(words))
+    }
+
+    private static let recent = 50
+
     /// Adds a line. Several processes may do so. One that cannot be kept, as on a full disk, is left out: it is in the
     /// log of who wanted to.
     public func append(_ line: String) {

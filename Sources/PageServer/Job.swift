@@ -29,6 +29,8 @@ struct Job {
     private var failure: Failure?
     /// Whether somebody knows of its end, or has wanted it.
     private var isEndKnown = false
+    /// When it was found at work in the saved state, until somebody asks for it or was told.
+    private var foundAt: UInt64?
 
     /// A new job.
     ///
@@ -48,7 +50,7 @@ struct Job {
     /// A job that an earlier run of the arbiter started, found in the saved state.
     ///
     /// - Parameter startedAt: when its nodes were told to start.
-    init(adopting record: JobRecord<SharedImage>, in directory: RunDirectory, startedAt: UInt64) {
+    init(adopting record: JobRecord<SharedImage>, in directory: RunDirectory, startedAt: UInt64, now: UInt64) {
         number = Int(record.number)
         program = String(decoding: record.nameBytes, as: UTF8.self)
         self.directory = directory
@@ -59,6 +61,7 @@ struct Job {
         stage = .running
         reader = JobReader(number: number, participants: participants)
         isEndKnown = record.phase?.isActive != true
+        foundAt = isEndKnown ? nil : now
     }
 
     var hasEnded: Bool { stage == .ended }
@@ -159,6 +162,7 @@ struct Job {
         guard stage != .ended, !isCancelled else { return false }
         isCancelled = true
         isEndKnown = true
+        foundAt = nil
         if stage == .fencing || stage == .placing {
             end(Failure(.unavailable, "\(program) was stopped before it began"), now, &orders)
         } else {
@@ -189,6 +193,15 @@ struct Job {
     /// Somebody has asked for the job.
     mutating func asked() {
         if hasEnded { isEndKnown = true }
+        foundAt = nil
+    }
+
+    /// That it goes on, once, when nobody has asked for so long since it was found, nanoseconds: a `plurix run` that
+    /// waits for it does so at once.
+    mutating func takeResumption(now: UInt64, after patience: UInt64) -> String? {
+        guard let time = foundAt, now - time > patience else { return nil }
+        foundAt = nil
+        return hasEnded ? nil : "\(program), which was at work in the state that is saved, goes on from there"
     }
 
     /// What became of it, once, when nobody has asked for so long since its end, nanoseconds.

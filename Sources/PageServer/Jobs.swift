@@ -28,7 +28,7 @@ struct Jobs {
     /// A running job that nobody has asked for so long is stopped, nanoseconds: its `plurix run` was killed, and would
     /// keep the cluster from all others. A living one asks every 50 ms, and looks for a lost arbiter for 30 s.
     private static let abandonment: UInt64 = 45_000_000_000
-    /// Whoever waits for a job's end has asked for it by then, nanoseconds.
+    /// Whoever waits for a job has asked for it by then, since its end or the arbiter's begin, nanoseconds.
     private static let hearing: UInt64 = 3_000_000_000
 
     /// - Parameter incarnation: the arbiter's. It is the high part of the numbers, so that those of a restarted arbiter
@@ -116,11 +116,7 @@ struct Jobs {
         else { return }
         askedAt = now
         let begin = JobBegin.load(directory).flatMap { $0.job == Int(record.number) && $0.time <= now ? $0.time : nil }
-        let job = Job(adopting: record, in: directory, startedAt: begin ?? now)
-        jobs.append(job)
-        if phase.isActive {
-            notices.append("\(job.program), which was at work in the state that is saved, goes on from there")
-        }
+        jobs.append(Job(adopting: record, in: directory, startedAt: begin ?? now, now: now))
     }
 
     /// A node has died.
@@ -146,8 +142,8 @@ struct Jobs {
             }
         }
         for place in jobs.indices {
-            guard let words = jobs[place].takeObituary(now: now, after: Self.hearing) else { continue }
-            notices.append(words)
+            if let words = jobs[place].takeResumption(now: now, after: Self.hearing) { notices.append(words) }
+            if let words = jobs[place].takeObituary(now: now, after: Self.hearing) { notices.append(words) }
         }
         guard dead != 0 else { return }
         for place in jobs.indices { jobs[place].mark(dead: dead, now: now, &orders) }

@@ -247,6 +247,11 @@ extension LiveTests {
                     try await Task.sleep(for: .milliseconds(150))
                 }
                 #expect(try await bank.result["violations"] == .integer(0))
+                // Each end is told once, and nothing of a program that somebody waits for.
+                let events = try await cluster.plurix("events").split(separator: "\n").map { $0.drop { $0 != " " } }
+                let ends = events.filter { $0.hasSuffix("died and is started again") }
+                #expect(!ends.isEmpty && Set(ends).count == ends.count, "\(events)")
+                #expect(!events.contains { $0.contains("goes on from there") }, "\(events)")
                 let verdict = try await cluster.plurix(["check", file])
                 #expect(verdict.status == 0, "\(verdict.output)")
                 try await cluster.plurix("down")
@@ -267,7 +272,9 @@ extension LiveTests {
                 #expect(try await cluster.plurix("up", "--nodes", "2", "--from", cluster.store).contains("goes on"))
                 let alone = try await cluster.wait { ($0.running?.unattendedSeconds ?? 0) > 0 }
                 #expect(alone.running?.program == "counter")
-                #expect(try await cluster.plurix("events").contains("counter, which was at work in the state"))
+                _ = try await cluster.wait { status in
+                    status.notices.contains { $0.contains("counter, which was at work in the state") }
+                }
                 try await cluster.plurix("stop")
                 _ = try await cluster.wait { $0.running == nil }
                 guard case .integer(let total) = try await cluster.run("counter", "10", "--continue").result else {

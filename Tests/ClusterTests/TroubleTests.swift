@@ -151,6 +151,9 @@ extension LiveTests {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 let old = try await cluster.status().processes
                 let segment = try #require(old.segment), arbiter = try #require(old.arbiter)
+                // As when a supervisor is killed that has said so already.
+                NoticeFile(cluster.directory + "/notices").append(
+                    NoticeFile.line("the page server (process \(arbiter)) died and is started again"))
                 kill(segment, SIGKILL)
                 kill(arbiter, SIGKILL)
                 try await killSupervisor(cluster)

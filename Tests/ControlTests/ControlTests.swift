@@ -171,6 +171,19 @@ struct RunDirectoryTests {
         #expect(RunDirectory.unwritable("/a/b", ENOSPC).description.hasSuffix("make room on the file system of /a"))
     }
 
+    @Test func theSameIsNotedOnce() {
+        let path = "/tmp/plurix-notice-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { unlink(path) }
+        let file = NoticeFile(path)
+        for words in ["it died", "he said that it died", "it died", "it died again", "it died again"] {
+            file.appendOnce(words)
+        }
+        let found = file.lines.map { $0.drop { $0 != " " }.dropFirst() }
+        #expect(found == ["it died", "he said that it died", "it died again"])
+        file.append(NoticeFile.line("it died"))
+        #expect(file.lines.count == 4)
+    }
+
     @Test func oneHolderOfALock() throws {
         let path = "/tmp/plurix-lock-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
         defer { unlink(path) }

@@ -63,6 +63,20 @@ import Wire
         #expect(jobs.takeNotices() == [], "its end was wanted")
     }
 
+    /// After a restart of the arbiter whoever waits asks at once, and knows that it goes on.
+    @Test(arguments: [false, true]) mutating func whatGoesOnUnattendedIsTold(isAsked: Bool) throws {
+        jobs.refresh(LayoutTests.image(), now: 0, &orders)
+        let running = try #require(jobs.running(now: 0))
+        #expect(running.program == "counter")
+        if isAsked { _ = jobs.report(running.job, now: Self.second) }
+        jobs.settle(dead: 0, now: 2 * Self.second, &orders)
+        #expect(jobs.takeNotices() == [])
+        jobs.settle(dead: 0, now: 9 * Self.second, &orders)
+        jobs.settle(dead: 0, now: 10 * Self.second, &orders)
+        let words = "counter, which was at work in the state that is saved, goes on from there"
+        #expect(jobs.takeNotices() == (isAsked ? [] : [words]))
+    }
+
     /// As of one that goes on after a restore: whoever began it is gone.
     @Test(arguments: [false, true]) mutating func anEndThatNobodyAsksForIsTold(isAsked: Bool) throws {
         let job = try jobs.start(request, now: 0, &orders)

@@ -9,7 +9,7 @@ import Wire
 /// A memory that another build has saved.
 @Suite struct LayoutTests {
     /// A saved memory: page 0 tells its format, page 2 of a job.
-    private static func image(
+    static func image(
         root: UInt32 = 1, phase: JobPhase = .running, program: String = "counter", format: UInt8 = 1
     ) -> SharedImage {
         var image = SharedImage(pageCount: 128)
