@@ -125,7 +125,7 @@ public struct SegmentSetFaults: ControlRequest {
     }
 }
 
-/// Starts a capture into a new file, or ends the running one.
+/// Starts a capture into a new file, unless one runs, or ends the running one.
 public struct SegmentCapture: ControlRequest {
     public static let operation = "capture"
 

@@ -33,6 +33,13 @@ public enum CheckpointName {
             advice: names.isEmpty ? "none was ever made" : "there are \(names.joined(separator: ", "))", at: text)
     }
 
+    /// The same among those that a page server tells of.
+    public static func resolve(
+        _ text: String, among reports: [CheckpointReport]
+    ) throws(Failure) -> CheckpointReport {
+        CheckpointReport(try resolve(text, among: reports.map { Checkpoint($0) }))
+    }
+
     /// The checkpoints that are to be forgotten, each once.
     ///
     /// - Throws: `.input` for one that does not exist, and for one that has another label, of which nothing was said:
@@ -45,7 +52,7 @@ public enum CheckpointName {
             guard rest.isEmpty || !one.labels.contains(name) else {
                 throw Failure(
                     .input, "the checkpoint \(CheckpointReport(one).title) has other labels too",
-                    advice: "forget all of them: plurix forget \(one.labels.map(\.quoted).joined(separator: " "))",
+                    advice: "to forget it name all of them: \(one.labels.map(\.quoted).joined(separator: " "))",
                     at: name)
             }
             if !found.contains(where: { $0.time == one.time }) { found.append(one) }

@@ -2,6 +2,13 @@ import Control
 import Store
 import Wire
 
+extension Checkpoint {
+    init(_ report: CheckpointReport) {
+        self.init(
+            time: GlobalTime(raw: report.time), created: report.created, label: report.label, isKept: report.isKept)
+    }
+}
+
 extension CheckpointReport {
     public init(_ checkpoint: Checkpoint) {
         self.init(

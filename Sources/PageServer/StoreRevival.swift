@@ -85,9 +85,14 @@ public enum StoreRevival {
             throw Failure(error, store: path)
         }
         var candidates = Array(state.store.checkpoints.reversed())
-        if let name { candidates = [try CheckpointName.resolve(name, among: candidates.reversed())] }
         let gone: [Checkpoint]
         do throws(StoreError) { gone = try state.lostCheckpoints() } catch { throw Failure(error, store: path) }
+        if let name {
+            do throws(Failure) { candidates = [try CheckpointName.resolve(name, among: candidates.reversed())] } catch {
+                guard let lost = try? CheckpointName.resolve(name, among: gone) else { throw error }
+                throw loss(of: lost, in: path, advice: error.advice)
+            }
+        }
         for one in candidates {
             do throws(StoreError) { guard try state.isWhole(at: one.time) else { continue } } catch {
                 throw Failure(error, store: path)
@@ -113,6 +118,21 @@ public enum StoreRevival {
         }
         throw Failure(
             .fault, "\(path): not all of \(name.printable) can be read back", advice: "try an older one", at: path)
+    }
+
+    /// Why a checkpoint of which nothing but the name is left is lost.
+    private static func loss(of lost: Checkpoint, in path: String, advice: String?) -> Failure {
+        var why = "what leads to it cannot be read back"
+        do throws(Failure) {
+            let disk = try StoreDirectory(path, for: .reading)
+            // As it is opened to go on with it.
+            do throws(StoreError) { _ = try Store.examine(disk).cluster } catch { why = error.description }
+        } catch {
+            why = error.message
+        }
+        return Failure(
+            .fault, "the checkpoint \(CheckpointReport(lost).title) is lost: \(why)",
+            advice: advice.map { "what can be read back: \($0)" }, at: path)
     }
 
     static func fork(

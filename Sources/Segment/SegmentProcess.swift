@@ -62,9 +62,9 @@ public struct SegmentProcess: Sendable {
             return Done()
         }
         server.on(SegmentCapture.self) { request in
-            let frames = try segment.endCapture()
-            if let file = request.file { try segment.startCapture(to: file) }
-            return SegmentCapture.Reply(frames: frames)
+            guard let file = request.file else { return SegmentCapture.Reply(frames: try segment.endCapture()) }
+            try segment.startCapture(to: file)
+            return SegmentCapture.Reply(frames: nil)
         }
         server.on(Stop.self) { _ in
             _ = try segment.endCapture()

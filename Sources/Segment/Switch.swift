@@ -42,8 +42,13 @@ struct Switch: ~Copyable {
 
     var captureFile: String? { capture?.path }
 
+    /// - Throws: `.unavailable` while another one runs: somebody wants to see how that goes on.
     mutating func startCapture(to path: String) throws(Failure) {
-        try endCapture()
+        if let capture {
+            throw Failure(
+                .unavailable, "a capture into \(capture.path) runs already",
+                advice: "end it with \(directory.hint("net capture --stop"))", at: capture.path)
+        }
         capture = try Capture(to: path)
     }
 

@@ -148,7 +148,10 @@ struct Restore: AsyncParsableCommand {
     @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))
     var timeout = 60
 
-    func validate() throws { try check(timeout, in: Up.timeoutRange, "--timeout") }
+    func validate() throws {
+        if at.isEmpty { throw ValidationError("--at needs the name of a checkpoint") }
+        try check(timeout, in: Up.timeoutRange, "--timeout")
+    }
 
     private struct Outcome: Encodable {
         var checkpoint: CheckpointReport
@@ -159,7 +162,7 @@ struct Restore: AsyncParsableCommand {
     func run() async throws {
         let cluster = try common.cluster()
         let hint = cluster.directory.hint
-        Terminal.progress("going back to \(at.printable)")
+        if let title = try await beginning(cluster) { Terminal.progress("going back to \(title)") }
         let watch = Interruption().watch {
             Terminal.progress(
                 "what was begun goes on without this command: see \(hint("status")) and \(hint("events"))")
@@ -178,6 +181,25 @@ struct Restore: AsyncParsableCommand {
         Terminal.show("the memory is as it was at \(outcome.checkpoint.title)")
         Terminal.show("what came after it is in \(outcome.oldStore)")
         if let words = status.resumption(hint) { Terminal.show(words) }
+    }
+
+    /// What the cluster will go back to; nil where it may be refused for another reason, which the supervisor knows.
+    ///
+    /// - Throws: `.input` for a checkpoint that does not exist.
+    private func beginning(_ cluster: ClusterHandle) async throws(Failure) -> String? {
+        let checkpoints: [CheckpointReport]
+        do throws(Failure) {
+            let status = try await cluster.status()
+            guard status.running == nil, status.restoring == nil, status.trouble == nil else { return nil }
+            checkpoints = try await cluster.arbiter().send(ArbiterCheckpoints(), limit: ClusterHandle.glance)
+        } catch {
+            return nil
+        }
+        do throws(Failure) { return try CheckpointName.resolve(at, among: checkpoints).title } catch {
+            var failure = error
+            failure.message += "; the cluster was not touched"
+            throw failure
+        }
     }
 }
 

@@ -230,7 +230,7 @@ struct NetHeal: AsyncParsableCommand {
 
 struct NetCapture: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "capture", abstract: "Write all frames to a pcap file, until --stop.")
+        commandName: "capture", abstract: "Write all frames to a pcap file, until --stop. One at a time.")
 
     @OptionGroup var common: CommonOptions
 

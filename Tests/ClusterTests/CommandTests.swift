@@ -97,7 +97,7 @@ struct RunArgumentsTests {
         ["up", "--at", "a"], ["up", "--volatile", "--store", "x"], ["up", "--from", "x", "--new"],
         ["up", "--store", ""], ["up", "--keep", "0"], ["up", "--keep-for", "5"], ["up", "--checkpoint-every", "0s"],
         ["up", "--from", ""],
-        ["restore"], ["restore", "--at", "a", "--timeout", "0"], ["checkpoint", "--label", ""],
+        ["restore"], ["restore", "--at", ""], ["restore", "--at", "a", "--timeout", "0"], ["checkpoint", "--label", ""],
         ["checkpoint", "surplus"], ["pageserver", "/tmp/x"],
         ["run"], ["run", "counter", "--nodes", "0"], ["status", "--frob"], ["completions", "tcsh"],
     ])

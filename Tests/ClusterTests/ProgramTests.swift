@@ -208,6 +208,8 @@ extension LiveTests {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 let file = cluster.base + "/frames.pcap"
                 try await cluster.plurix("net", "capture", file)
+                let second = try await cluster.plurix(["net", "capture", file + ".2"])
+                #expect(second.status == 69 && second.complaint.contains("a capture into \(file) runs"), "\(second)")
                 _ = try await cluster.run("counter", "10")
                 let words = try await cluster.plurix("net", "capture", "--stop")
                 #expect(words.contains("frames"))

@@ -78,6 +78,15 @@ import Wire
         try bytes.write(to: last)
         let (found, lost) = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
         #expect(found.time == 5 && lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"])
+        // Who wants one of them is told why there is none.
+        for name in ["l7", "6", "l8"] {
+            let failure = #expect(throws: Failure.self) {
+                try StoreRevival.salvage(from: place.path + "/s", at: name, into: place.path + "/u")
+            }
+            #expect(failure?.kind == (name == "l8" ? .input : .fault) && failure?.advice?.contains("0:5") == true)
+            let isTold = failure?.message.contains("is lost: segment.") == true
+            #expect(isTold == (name != "l8"), "\(String(describing: failure))")
+        }
         #expect(try StoreExamination(of: place.path + "/t").checkpoints.map(\.time) == [5])
     }
 
@@ -224,7 +233,7 @@ import Wire
         #expect(throws: Failure.self) { try CheckpointName.resolve("a b", among: [both, other]) }
         #expect(throws: Failure.self) { try CheckpointName.check("b", among: [both, other]) }
         let problem = #expect(throws: Failure.self) { try CheckpointName.resolve(["c", "a"], among: [both, other]) }
-        #expect(problem?.kind == .input && problem?.advice?.contains("plurix forget a b") == true)
+        #expect(problem?.kind == .input && problem?.advice?.hasSuffix(": a b") == true)
         #expect(try CheckpointName.resolve(["b", "a"], among: [both, other]) == [both])
         #expect(try CheckpointName.resolve(["1:5", "c"], among: [both, other]) == [both, other])
     }

@@ -26,6 +26,8 @@ struct CaptureTests {
         let receiver = try stage.station(2)
         let path = stage.directory.path + "/a.pcap"
         try stage.segment.startCapture(to: path)
+        let refusal = #expect(throws: Failure.self) { try stage.segment.startCapture(to: path + ".2") }
+        #expect(refusal?.kind == .unavailable && refusal?.message.contains(path) == true)
         #expect(stage.segment.status.capture == path)
         for mark in 0..<3 { sender.send(frame(to: Station(2), from: Station(1), bytes: 100, mark: UInt8(mark))) }
         #expect(receiver.collect(3).count == 3)
