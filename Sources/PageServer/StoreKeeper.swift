@@ -28,7 +28,8 @@ final class StoreKeeper: @unchecked Sendable {
     private let queue = DispatchQueue(label: "store", qos: .userInitiated)
     private let logger: Logger
     private let place: StorePlace?
-    /// Why the store cannot be written, while it cannot.
+    /// Why the store cannot be written, while it cannot, and what that means.
+    private var cause: Failure?
     private var trouble: Failure?
     private var pause = RetryPause()
     private var keeper: Keeper<StoreDirectory>
@@ -92,7 +93,7 @@ final class StoreKeeper: @unchecked Sendable {
     /// it is tried again by itself.
     func note(_ change: @escaping @Sendable (inout ArbiterFacts) -> Void) throws(Failure) {
         let outcome: Result<Void, Failure> = use {
-            if keeper.isFailing, let trouble { return .failure(trouble) }
+            if keeper.isFailing, let cause { return .failure(cause) }
             defer { follow() }
             do throws(StoreError) {
                 try keeper.note(change)
@@ -292,11 +293,13 @@ final class StoreKeeper: @unchecked Sendable {
             switch one {
             case .durable(let time): if !isAwaited { report?(.durable(time)) }
             case .trouble(nil):
+                cause = nil
                 trouble = nil
                 logger.notice("\(path) can be written again")
                 report?(.trouble(nil))
             case .trouble(let error?):
                 var failure = Failure(error, store: path)
+                cause = failure
                 failure.message = "nothing is saved: \(failure.message)"
                 logger.critical("\(failure)")
                 trouble = failure
