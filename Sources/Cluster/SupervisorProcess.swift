@@ -114,6 +114,7 @@ public struct SupervisorProcess: Sendable {
             if failures == 0 { await supervisor.missed(process) }
             do {
                 try await start(process)
+                if failures > 0 { await supervisor.note("\(process.name(in: directory)) has started") }
                 failures = 0
                 await supervisor.note(nil, of: process)
                 if process == .arbiter { await supervisor.report() }
@@ -122,7 +123,9 @@ public struct SupervisorProcess: Sendable {
                 let failure = Failure(error, while: "starting the \(process.rawValue)")
                 await supervisor.note(failure, of: process)
                 logger.error("the \(process.rawValue) does not start: \(error)")
-                if failures == 1 { await supervisor.note("the \(process.rawValue) does not start: \(failure)") }
+                if failures == 1 {
+                    await supervisor.note("the \(process.title(in: directory)) does not start: \(failure)")
+                }
                 try await Task.sleep(for: .seconds(min(failures, 10)))
             }
         }

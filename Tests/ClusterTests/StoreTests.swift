@@ -79,6 +79,21 @@ extension LiveTests {
             }
         }
 
+        /// What keeps a page server from starting has a beginning and an end.
+        @Test func aPageServerThatDoesNotStartIsTold() async throws {
+            try await LiveCluster.with("--nodes", "1", "--shared", "8") { cluster in
+                let away = cluster.base + "/away"
+                try FileManager.default.moveItem(atPath: cluster.store, toPath: away)
+                kill(try #require(try await cluster.status().processes.arbiter), SIGKILL)
+                _ = try await cluster.wait { $0.trouble?.contains(cluster.store) == true }
+                try FileManager.default.moveItem(atPath: away, toPath: cluster.store)
+                let number = try #require(try await cluster.wait { $0.trouble == nil }.processes.arbiter)
+                let events = try await cluster.plurix("events")
+                #expect(events.contains("the page server does not start: "), "\(events)")
+                #expect(events.contains("the page server (process \(number)) has started"), "\(events)")
+            }
+        }
+
         @Test func aForkBeginsAtACheckpointWhileTheFirstRuns() async throws {
             try await LiveCluster.with("--nodes", "2") { cluster in
                 try await expectCounter(100, cluster, "50")
