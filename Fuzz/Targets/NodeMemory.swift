@@ -49,7 +49,7 @@ struct NodeMemory: NodeWorld {
 
     var trainPages: Int { maximumFrameBytes == Limits.maximumFrameBytes ? Limits.trainPages : 0 }
 
-    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
+    mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool {
         guard !isDeafened else { return false }
         require((2...Limits.trainPages).contains(run.count), "a train has several pages")
         require(writer.byteCount <= Limits.trainFrameBytes, "a train fits the link")
@@ -61,9 +61,8 @@ struct NodeMemory: NodeWorld {
         let page = [UInt8](repeating: 0, count: Limits.pageBytes)
         var frame = [UInt8](repeating: 0, count: writer.byteCount)
         frame.write { bytes in
-            var writer = writer
             writer.begin(&bytes)
-            for _ in 0..<run.count { writer.append(page.span.bytes, to: &bytes) }
+            for place in 0..<run.count { writer.append(run[place].page, page.span.bytes, to: &bytes) }
             writer.finish(&bytes)
         }
         sent.append(frame)

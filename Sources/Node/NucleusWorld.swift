@@ -41,18 +41,18 @@ struct NucleusWorld: NodeWorld, ~Copyable {
         }
     }
 
-    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
-        var frames = Limits.PerTrainPage<UInt64>(repeating: 0)
-        for place in 0..<run.count {
+    mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool {
+        let memory = memory
+        let frames = Limits.PerTrainPage<UInt64> { place in
+            guard place < run.count else { return 0 }
             let page = run[place]
-            frames[place] = page.handle.map(Self.frame) ?? memory.committedFrame(Int(page.page.index))
+            return page.handle.map(Self.frame) ?? memory.committedFrame(Int(page.page.index))
         }
         let hardware = DirectMapHardware()
         return card.transmit(writer.byteCount) { bytes in
-            var writer = writer
             writer.begin(&bytes)
             for place in 0..<run.count {
-                hardware.withFrame(frames[place]) { writer.append($0, to: &bytes) }
+                hardware.withFrame(frames.span[place]) { writer.append(run[place].page, $0, to: &bytes) }
             }
             writer.finish(&bytes)
         }

@@ -292,11 +292,10 @@ extension NodeCore {
     private mutating func sendTrain<World: NodeWorld & ~Copyable>(
         _ run: PageRun, _ version: GlobalTime, _ nonce: UInt64, _ target: Station, _ world: inout World
     ) -> Bool {
-        var train = PageTrain(nonce: nonce, version: version)
-        for place in 0..<run.count { train.append(run[place].page) }
-        let header = endpoint.nextHeader(.pageTrain, to: target, payloadBytes: train.byteCount, epoch: epoch,
-                                         applied: applied)
-        let isSent = world.transmit(run, TrainWriter(train, header, key: endpoint.key))
+        let header = endpoint.nextHeader(.pageTrain, to: target, payloadBytes: PageTrain.byteCount(run.count),
+                                         epoch: epoch, applied: applied)
+        var writer = TrainWriter(header, nonce: nonce, version: version, count: run.count, key: endpoint.key)
+        let isSent = world.transmit(run, &writer)
         if isSent { counters.pagesServed += UInt64(run.count) }
         return isSent
     }

@@ -38,7 +38,8 @@ public struct PageRun: Sendable {
     }
 
     public subscript(_ place: Int) -> PageContent {
-        PageContent(page: PageNumber(pages[place]), handle: handles[place], offset: 0, count: Limits.pageBytes)
+        PageContent(
+            page: PageNumber(pages.span[place]), handle: handles.span[place], offset: 0, count: Limits.pageBytes)
     }
 }
 
@@ -60,7 +61,7 @@ public protocol NodeWorld: ~Copyable {
     /// Pages that one frame to the arbiter may carry; less than 2 where such frames do not pass.
     var trainPages: Int { get }
     /// Sends a train of these pages. False when the frame could not be sent: the pages then go one by one.
-    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool
+    mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool
 
     /// Whether the running transaction has read or written the page.
     func isAccessed(_ page: PageNumber) -> Bool
@@ -96,7 +97,7 @@ public protocol NodeWorld: ~Copyable {
 /// A link without trains.
 extension NodeWorld where Self: ~Copyable {
     public var trainPages: Int { 0 }
-    public mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool { false }
+    public mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool { false }
 }
 
 /// What the flight recorder keeps of the protocol.

@@ -52,18 +52,17 @@ struct NodeMemory: NodeWorld {
         return true
     }
 
-    mutating func transmit(_ run: PageRun, _ writer: TrainWriter) -> Bool {
+    mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool {
         precondition(run.count <= trainPages, "a train fits the link")
         var bytes = [UInt8](repeating: 0, count: writer.byteCount)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
-        var writer = writer
         writer.begin(&raw)
         for place in 0..<run.count {
             guard let handle = run[place].handle ?? copies[Int(run[place].page.index)] else {
                 preconditionFailure("a page that is sent is here")
             }
-            writer.append(frames[handle].span.bytes, to: &raw)
+            writer.append(run[place].page, frames[handle].span.bytes, to: &raw)
         }
         writer.finish(&raw)
         outbox.append(Frame(bytes))

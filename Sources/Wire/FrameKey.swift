@@ -1,8 +1,8 @@
 /// What the frames of a cluster are signed with.
 ///
-/// The tag of a frame is SipHash-2-4-128 over its fields, then the NH digests of the blocks of 1,024 bytes that its
-/// payload ends with, then the bytes in front of those: pages come last in a frame and are whole blocks. Where there is
-/// no block the tag is SipHash's alone. The fields come in as they are, and their sequence number tells each frame from
+/// The tag of a frame is SipHash-2-4-128 over its fields, then the NH digests of the whole KiB that its payload ends
+/// with, in blocks of four, then the bytes in front of those: pages come last in a frame and are a block each. Where
+/// there is no KiB the tag is SipHash's alone. The fields come in as they are, and their sequence number tells each frame from
 /// every other: two honest frames never give SipHash the same input, whatever their digests are. Who forges a page must
 /// therefore name the fields of a frame that was sent and guess blocks with the same digests: each try has a chance of
 /// at most 2^-62, and somebody counts it as not authentic. Without a block it is 2^-128.
@@ -18,7 +18,7 @@ public struct FrameKey: Equatable, Sendable {
 
     /// The tag that a frame should carry.
     func tag(of frame: RawSpan) -> SipHash.Tag {
-        let start = frame.byteCount - (frame.byteCount - Limits.headerBytes) / NH.blockBytes * NH.blockBytes
+        let start = frame.byteCount - (frame.byteCount - Limits.headerBytes) / NH.unitBytes * NH.unitBytes
         var hash = emptyHash
         absorb(fieldsOf: frame, into: &hash)
         if start < frame.byteCount { blocks.digest(frame, from: start, into: &hash) }

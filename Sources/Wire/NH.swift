@@ -1,6 +1,6 @@
 /// NH: the hash that compresses pages before SipHash sees them.
 ///
-/// 64 words m under a key k of as many become 128 bits: the sum over the pairs of words of
+/// An even number of words m under a key k of as many becomes 128 bits: the sum over the pairs of words of
 /// (m₂ᵢ + k₂ᵢ) · (m₂ᵢ₊₁ + k₂ᵢ₊₁), the additions in brackets modulo 2^64 (Black, Halevi, Krawczyk, Krovetz and Rogaway,
 /// “UMAC: Fast and Secure Message Authentication”, 1999, section 4; words of 64 bits as in Krovetz, “Message
 /// Authentication on 64-bit Architectures”, 2006). Who does not know the key makes the sums of two messages that differ
@@ -8,12 +8,13 @@
 /// themselves, because a carry is dear under emulation; equal halves leave four differences that the whole sums may
 /// have, so it is 2^-62.
 ///
-/// A block of 1,024 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. Under
+/// A block of up to 4,096 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. Under
 /// emulation it is the loads that a page costs. SipHash over a whole page took nine times as long on the host and
 /// nearly twice as long in a node.
 struct NH: Equatable, Sendable {
-    static var blockBytes: Int { 1024 }
-    private static var turnBytes: Int { 32 }
+    static var blockBytes: Int { 4096 }
+    /// What is digested is so many bytes, or a multiple of that; its last block may be shorter than the others.
+    static var unitBytes: Int { 1024 }
 
     /// Half as many as a block has.
     private let key: [UInt64]
@@ -50,39 +51,47 @@ struct NH: Equatable, Sendable {
         }
     }
 
-    /// Gives SipHash the digest of each block from `start` on; whole blocks must be there.
+    /// Gives SipHash the digest of each block from `start` on; whole units must be there.
     func digest(_ bytes: RawSpan, from start: Int, into hash: inout SipHash) {
         precondition(start >= 0 && start <= bytes.byteCount, "a start inside of its bytes")
-        precondition((bytes.byteCount - start) % Self.blockBytes == 0, "whole blocks")
-        for block in stride(from: start, to: bytes.byteCount, by: Self.blockBytes) {
-            hash.absorb(digest(bytes, from: block) { _, _, _ in })
+        precondition((bytes.byteCount - start) % Self.unitBytes == 0, "whole units")
+        var block = start
+        while block < bytes.byteCount {
+            let end = min(block &+ Self.blockBytes, bytes.byteCount)
+            hash.absorb(digest(bytes, block, end) { _, _, _ in })
+            block = end
         }
     }
 
     /// The same on the way to another place: who copies a page and signs it reads it once.
     func digest(_ bytes: RawSpan, copiedTo target: inout MutableRawSpan, at start: Int, into hash: inout SipHash) {
-        precondition(bytes.byteCount % Self.blockBytes == 0, "whole blocks")
+        precondition(bytes.byteCount % Self.unitBytes == 0, "whole units")
         precondition(start >= 0 && start <= target.byteCount - bytes.byteCount, "copied inside of the target")
-        for block in stride(from: 0, to: bytes.byteCount, by: Self.blockBytes) {
-            hash.absorb(digest(bytes, from: block) { first, second, offset in
+        var block = 0
+        while block < bytes.byteCount {
+            let end = min(block &+ Self.blockBytes, bytes.byteCount)
+            hash.absorb(digest(bytes, block, end) { first, second, offset in
                 target.storeUnchecked(first, at: start &+ offset)
                 target.storeUnchecked(second, at: start &+ offset &+ 8)
             })
+            block = end
         }
     }
 
     /// - Parameter pass: is given each pair of words and its offset.
     @inline(__always)
-    private func digest(_ bytes: RawSpan, from start: Int, _ pass: (UInt64, UInt64, Int) -> Void) -> Digest {
+    private func digest(_ bytes: RawSpan, _ start: Int, _ end: Int, _ pass: (UInt64, UInt64, Int) -> Void) -> Digest {
         let key = key.span.bytes
         var digest = Digest()
         var place = 0
-        // Two turns in a row: under emulation each jump makes the processor's state go to memory and back.
-        while place < Self.blockBytes / 2 {
-            let offset = start &+ 2 &* place
+        var offset = start
+        // Two turns in a row: under emulation each jump makes the processor's state go to memory and back. More have no
+        // room in the registers.
+        while offset < end {
             turn(bytes, at: offset, key, at: place, &digest, pass)
-            turn(bytes, at: offset &+ Self.turnBytes, key, at: place &+ Self.turnBytes / 2, &digest, pass)
-            place &+= Self.turnBytes
+            turn(bytes, at: offset &+ 32, key, at: place &+ 16, &digest, pass)
+            offset &+= 64
+            place &+= 32
         }
         return digest
     }

@@ -23,18 +23,30 @@ public struct PageTrain: Message {
     public subscript(_ place: Int) -> PageNumber { PageNumber(numbers[place]) }
 
     private static func headBytes(_ count: Int) -> Int { fixedBytes + (4 * count + 7) & ~7 }
-    public var byteCount: Int { Self.headBytes(count) + count * Limits.pageBytes }
+    public var byteCount: Int { Self.byteCount(count) }
+    /// Bytes of the payload with so many pages.
+    public static func byteCount(_ count: Int) -> Int { headBytes(count) + count * Limits.pageBytes }
     /// Where the bytes of the first page lie in the frame.
-    public var dataOffset: Int { Limits.headerBytes + Self.headBytes(count) }
+    public var dataOffset: Int { Self.dataOffset(count) }
+    static func dataOffset(_ count: Int) -> Int { Limits.headerBytes + headBytes(count) }
 
     public func emit(into frame: inout MutableRawSpan) {
+        Self.emit(nonce, version, count, into: &frame)
+        for place in 0..<count { Self.emit(self[place], at: place, into: &frame) }
+    }
+
+    /// What stands in front of the numbers of the pages.
+    static func emit(_ nonce: UInt64, _ version: GlobalTime, _ count: Int, into frame: inout MutableRawSpan) {
         frame.store(nonce, at: Payload.at(0))
         frame.store(version.raw, at: Payload.at(8))
         frame.store(UInt16(count), at: Payload.at(16))
         frame.store(UInt16(0), at: Payload.at(18))
         frame.store(UInt32(0), at: Payload.at(20))
-        if count % 2 == 1 { frame.store(UInt32(0), at: Payload.at(Self.fixedBytes + 4 * count)) }
-        for place in 0..<count { frame.store(numbers[place], at: Payload.at(Self.fixedBytes + 4 * place)) }
+        if count % 2 == 1 { frame.store(UInt32(0), at: Payload.at(fixedBytes + 4 * count)) }
+    }
+
+    static func emit(_ page: PageNumber, at place: Int, into frame: inout MutableRawSpan) {
+        frame.store(page.index, at: Payload.at(fixedBytes + 4 * place))
     }
 
     public static func parse(_ frame: RawSpan) -> PageTrain? {

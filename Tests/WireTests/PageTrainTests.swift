@@ -24,12 +24,13 @@ import Testing
 
     private static func frame(_ count: Int) -> [UInt8] {
         let train = train(count)
-        var writer = TrainWriter(train, header(train), key: Sample.key)
+        var writer = TrainWriter(
+            header(train), nonce: train.nonce, version: train.version, count: count, key: Sample.key)
         var frame = [UInt8](repeating: 0, count: writer.byteCount)
         var span = frame.mutableSpan
         var bytes = span.mutableBytes
         writer.begin(&bytes)
-        for number in 0..<count { writer.append(page(number).span.bytes, to: &bytes) }
+        for number in 0..<count { writer.append(train[number], page(number).span.bytes, to: &bytes) }
         writer.finish(&bytes)
         return frame
     }
@@ -44,7 +45,7 @@ import Testing
         #expect(isAuthentic(frame, Sample.key))
         for number in 0..<count {
             for (word, value) in Self.page(number).enumerated() {
-                let place = Self.train(count).dataOffset + number * Limits.pageBytes + 8 * word
+                let place = PageTrain.dataOffset(count) + number * Limits.pageBytes + 8 * word
                 let found = frame.span.bytes.load(UInt64.self, at: place)
                 #expect(found == value)
             }
@@ -65,7 +66,7 @@ import Testing
             #expect(!isAuthentic(hostile, Sample.key), "bit \(bit)")
         }
         // Two pages change places; one goes, one comes, a part of one.
-        let first = Self.train(count).dataOffset
+        let first = PageTrain.dataOffset(count)
         let second = first + Limits.pageBytes
         let swapped = frame[..<first] + frame[second..<second + Limits.pageBytes] + frame[first..<second]
             + frame[(second + Limits.pageBytes)...]
