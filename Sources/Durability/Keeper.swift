@@ -8,19 +8,6 @@ import Wire
 /// A round is put page by page, while it is gathered, and ended. What was put of it is remembered until it is durable,
 /// so that it can be put again when the store had to be read anew.
 public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
-    /// What a page was at a version.
-    public struct Page: Sendable {
-        public var number: UInt32
-        public var version: GlobalTime
-        public var bytes: [UInt8]
-
-        public init(number: UInt32, version: GlobalTime, bytes: [UInt8]) {
-            self.number = number
-            self.version = version
-            self.bytes = bytes
-        }
-    }
-
     /// What has happened that the arbiter, or a person, wants to know.
     public enum Report: Equatable, Sendable {
         /// The state at this time survives whatever the disk survives.
@@ -35,7 +22,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     private var isTroubleTold = false
     private var reports: [Report] = []
     /// Of the round under way: put again when the store had to be read anew.
-    private(set) var round: [Page] = []
+    private(set) var round: [PageVersion] = []
     /// When the round under way has ended, and is not durable yet: its time, and when that was.
     private(set) var ended: (time: GlobalTime, now: UInt64)?
     var marks: [Mark] = []
@@ -96,7 +83,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     }
 
     /// A page of the round under way.
-    public mutating func put(_ page: Page) {
+    public mutating func put(_ page: PageVersion) {
         if round.isEmpty { roundStart = (state.store.bytesWritten, state.store.flushCount) }
         round.append(page)
         guard !isFailing else { return }

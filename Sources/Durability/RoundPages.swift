@@ -1,7 +1,7 @@
 /// Pages of the round of saving under way that the store was not given yet: they go a few at a time, and the last ones
 /// with the round's end.
-public struct RoundPages<Page: Sendable>: Sendable {
-    private var waiting: [Page] = []
+public struct RoundPages: Sendable {
+    private var waiting: [PageVersion] = []
     /// Whether these are all pages of the round: one or two commits that somebody waits for.
     public private(set) var isShort = true
 
@@ -15,8 +15,8 @@ public struct RoundPages<Page: Sendable>: Sendable {
     /// Another page of the round is here.
     ///
     /// - Returns: What the store should be given now; mostly nothing.
-    public mutating func add(_ page: Page) -> [Page] {
-        var due: [Page] = []
+    public mutating func add(_ page: PageVersion) -> [PageVersion] {
+        var due: [PageVersion] = []
         if waiting.count == (isShort ? Self.few : Self.many) {
             swap(&due, &waiting)
             isShort = false
@@ -28,7 +28,7 @@ public struct RoundPages<Page: Sendable>: Sendable {
     /// The round ends, or comes to nothing.
     ///
     /// - Returns: The pages that the store was not given yet.
-    public mutating func end() -> [Page] {
+    public mutating func end() -> [PageVersion] {
         defer { self = RoundPages() }
         return waiting
     }

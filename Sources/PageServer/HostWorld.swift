@@ -31,7 +31,7 @@ final class HostWorld: ArbiterWorld {
     private var staged: [[UInt8]] = []
     private var freeHandles: [UInt32] = []
     /// Of the round under way.
-    private var round = RoundPages<StoreKeeper.Page>()
+    private var round = RoundPages()
     /// Memory of pages that are not part of the image any more, for those that come.
     private var spare: [[UInt8]] = []
     /// As many as most rounds have, 64 MiB: memory from the system costs as much as to write it to a file.
@@ -104,7 +104,7 @@ final class HostWorld: ArbiterWorld {
 
     /// Handed on a few at a time: a short round goes as a whole when it ends.
     func gathered(_ page: SavedPage) {
-        let due = round.add(StoreKeeper.Page(
+        let due = round.add(PageVersion(
             number: page.page.index, version: page.version, bytes: staged[Int(page.handle.number)]))
         if !due.isEmpty { keeper.put(due) }
     }

@@ -20,8 +20,6 @@ final class StoreKeeper: @unchecked Sendable {
         case trouble(Failure?)
     }
 
-    typealias Page = Keeper<StoreDirectory>.Page
-
     let path: String
     let isVolatile: Bool
     var report: (@Sendable (Report) -> Void)?
@@ -106,7 +104,7 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     /// Pages of the round under way.
-    func put(_ pages: [Page]) {
+    func put(_ pages: [PageVersion]) {
         later { [self] in
             for page in pages { keeper.put(page) }
             follow()
@@ -119,7 +117,7 @@ final class StoreKeeper: @unchecked Sendable {
     ///   - last: Pages of the round that were not put yet.
     ///   - isShort: These are all.
     /// - Returns: Whether it is durable already; else `report` tells.
-    func end(at time: GlobalTime, with last: [Page], isShort: Bool, now: UInt64) -> Bool {
+    func end(at time: GlobalTime, with last: [PageVersion], isShort: Bool, now: UInt64) -> Bool {
         let isFast = isShort && uses.load(ordering: .relaxed) == 0
             && lastShortRound.load(ordering: .relaxed) < Self.waitingTime
         guard isVolatile || isFast else {
@@ -132,7 +130,7 @@ final class StoreKeeper: @unchecked Sendable {
         }
     }
 
-    private func finish(_ time: GlobalTime, _ last: [Page], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false) {
+    private func finish(_ time: GlobalTime, _ last: [PageVersion], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false) {
         let begin = Clock.now()
         for page in last { keeper.put(page) }
         keeper.end(at: time, now: now)

@@ -61,6 +61,7 @@ struct Saving: Sendable {
     mutating func finish(_ place: Int) {
         needs[place].state = .here
         remaining -= 1
-        asked.removeAll { $0 == place }
+        // Answers mostly come in the order of the questions.
+        if let asked = asked.firstIndex(of: place) { self.asked.remove(at: asked) }
     }
 }

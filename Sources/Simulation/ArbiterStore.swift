@@ -36,7 +36,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     private var random: Generator
     private var jobs: [Job] = []
     /// Of the round under way.
-    private var round = RoundPages<Keeper<DiskAccess>.Page>()
+    private var round = RoundPages()
     /// The process is killed just before or after the next fact of this kind is durable.
     var ambush: Ambush?
     /// Times that the store's thread has made durable, and the arbiter is still to hear of.
@@ -68,8 +68,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     /// What the store's thread is to do.
     private enum Job {
-        case put([Keeper<DiskAccess>.Page])
-        case end(GlobalTime, with: [Keeper<DiskAccess>.Page])
+        case put([PageVersion])
+        case end(GlobalTime, with: [PageVersion])
         case abandon
         case note(ArbiterFact)
         case mark(String, notBefore: GlobalTime)
@@ -128,7 +128,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     // MARK: What must not be lost
 
     mutating func gathered(_ page: SavedPage) {
-        let due = round.add(Keeper.Page(
+        let due = round.add(PageVersion(
             number: page.page.index, version: page.version, bytes: habits.page.bytes(frames[page.handle])))
         if !due.isEmpty { jobs.append(.put(due)) }
     }

@@ -4,7 +4,7 @@
 
 extension RawSpan {
     /// The integer at `offset`, little-endian. Traps when it does not lie inside the span.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
         // Safe: bounds-checked by the span; integers have no invalid bit patterns.
         Value(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self))
@@ -20,14 +20,14 @@ extension RawSpan {
 
 extension MutableRawSpan {
     /// The integer at `offset`, little-endian. Traps when it does not lie inside the span.
-    @inline(__always)
+    @inlinable @inline(__always)
     public func load<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type, at offset: Int) -> Value {
         // Safe: bounds-checked by the span; integers have no invalid bit patterns.
         Value(littleEndian: unsafe unsafeLoadUnaligned(fromByteOffset: offset, as: Value.self))
     }
 
     /// Stores an integer at `offset`, little-endian. Traps when it does not lie inside the span.
-    @inline(__always)
+    @inlinable @inline(__always)
     public mutating func store<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value, at offset: Int) {
         storeBytes(of: value.littleEndian, toByteOffset: offset, as: Value.self)
     }

@@ -10,8 +10,8 @@ import Wire
 
 /// The thread of an arbiter's store.
 @Suite struct StoreKeeperTests {
-    private static func page(_ counter: UInt64) -> StoreKeeper.Page {
-        StoreKeeper.Page(
+    private static func page(_ counter: UInt64) -> PageVersion {
+        PageVersion(
             number: 0, version: GlobalTime(epoch: 1, counter: counter),
             bytes: [UInt8](repeating: UInt8(counter), count: Limits.pageBytes))
     }
