@@ -19,18 +19,21 @@ extension Nucleus {
         } while isBehind && now < end
     }
 
-    /// A program was interrupted. Of a flood it suffers no more than leaves it a share of the processor.
+    /// A program was interrupted. Of a flood it suffers no more than leaves it half of the processor: it goes on for as
+    /// long as what was handled took.
     ///
     /// A step that is over ends here, at whatever instruction it is: it may never touch the memory again. What it has
     /// changed until then lies in the window, on its stack and in its arena, and all of that goes. The state and the
     /// heap of the nucleus change with interrupts off only, so it is never in the middle of that. What a benchmark
     /// measures writes to the heap of the nucleus, and so it ends at a page fault or at its commit.
     func interrupt() {
-        if isBehind && Machine.nanoseconds() < programUntil {
+        let begin = Machine.nanoseconds()
+        if isBehind && begin < programUntil {
             world.card.acknowledgeInterrupt()
         } else {
             poll()
-            if isBehind { programUntil = Machine.nanoseconds() + Self.programShare }
+            let end = Machine.nanoseconds()
+            if isBehind { programUntil = end + min(max(end - begin, Self.leastShare), Self.mostShare) }
         }
         armTimer()
         if body == .step { abortIfOver() }
@@ -48,7 +51,9 @@ extension Nucleus {
 
     private static let longestBurst = 4
     private static let longestPoll: UInt64 = 200_000
-    private static let programShare: UInt64 = 100_000
+    private static let leastShare: UInt64 = 100_000
+    /// The host may take the processor away while frames are handled: that is nobody's due.
+    private static let mostShare: UInt64 = 400_000
 
     /// Handles one frame. It is copied out of the ring first: answering it needs the card.
     func receiveOne() -> Bool {
