@@ -130,7 +130,9 @@ final class StoreKeeper: @unchecked Sendable {
         }
     }
 
-    private func finish(_ time: GlobalTime, _ last: [PageVersion], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false) {
+    private func finish(
+        _ time: GlobalTime, _ last: [PageVersion], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false
+    ) {
         let begin = Clock.now()
         for page in last { keeper.put(page) }
         keeper.end(at: time, now: now)

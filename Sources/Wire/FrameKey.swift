@@ -2,10 +2,12 @@
 ///
 /// The tag of a frame is SipHash-2-4-128 over its fields, then the NH digests of the whole KiB that its payload ends
 /// with, in blocks of four, then the bytes in front of those: pages come last in a frame and are a block each. Where
-/// there is no KiB the tag is SipHash's alone. The fields come in as they are, and their sequence number tells each frame from
-/// every other: two honest frames never give SipHash the same input, whatever their digests are. Who forges a page must
-/// therefore name the fields of a frame that was sent and guess blocks with the same digests: each try has a chance of
-/// at most 2^-62, and somebody counts it as not authentic. Without a block it is 2^-128.
+/// there is no KiB the tag is SipHash's alone.
+///
+/// The fields come in as they are, and their sequence number tells each frame from every other: two honest frames never
+/// give SipHash the same input, whatever their digests are. Who forges a page must therefore name the fields of a frame
+/// that was sent and guess blocks with the same digests: each try has a chance of at most 2^-62, and somebody counts it
+/// as not authentic. Without a block it is 2^-128.
 public struct FrameKey: Equatable, Sendable {
     private let key: SipHash.Key
     /// Expanded from the same key: no frame is as short as what SipHash is given for that.

@@ -8,8 +8,8 @@
 /// themselves, because a carry is dear under emulation; equal halves leave four differences that the whole sums may
 /// have, so it is 2^-62.
 ///
-/// A block of up to 4,096 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both. Under
-/// emulation it is the loads that a page costs. SipHash over a whole page took nine times as long on the host and
+/// A block of up to 4,096 bytes is two such messages, taken in turns of 16 bytes: one load of the key serves both, and
+/// under emulation it is the loads that a page costs. SipHash over a whole page took nine times as long on the host and
 /// nearly twice as long in a node.
 struct NH: Equatable, Sendable {
     static var blockBytes: Int { 4096 }
