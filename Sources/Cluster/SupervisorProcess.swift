@@ -108,16 +108,19 @@ public struct SupervisorProcess: Sendable {
             if let one = process.running(in: directory) {
                 await supervisor.saw(process, one)
                 if process == .arbiter { await supervisor.reportAgain() }
+                // One that was given up may only have been slow.
+                if await supervisor.troubles[process] != nil, process.isServing(in: directory) {
+                    await started(process, again: failures > 0)
+                    failures = 0
+                }
                 continue
             }
             if await supervisor.isHeld(process) { continue }
             if failures == 0 { await supervisor.missed(process) }
             do {
                 try await start(process)
-                if failures > 0 { await supervisor.note("\(process.name(in: directory)) has started") }
+                await started(process, again: failures > 0)
                 failures = 0
-                await supervisor.note(nil, of: process)
-                if process == .arbiter { await supervisor.report() }
             } catch {
                 failures += 1
                 let failure = Failure(error, while: "starting the \(process.rawValue)")
@@ -129,6 +132,13 @@ public struct SupervisorProcess: Sendable {
                 try await Task.sleep(for: .seconds(min(failures, 10)))
             }
         }
+    }
+
+    /// - Parameter again: It was told that the process does not start.
+    private func started(_ process: BackgroundProcess, again: Bool) async {
+        if again { await supervisor.note("\(process.name(in: directory)) has started") }
+        await supervisor.note(nil, of: process)
+        if process == .arbiter { await supervisor.report() }
     }
 
     /// Asks a process now and then whether it is there: one that hangs is named.

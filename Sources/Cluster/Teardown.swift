@@ -49,6 +49,7 @@ public struct Teardown: Sendable {
                 return nil
             }
             await directory.waitForEnding(Self.longest)
+            guard !Task.isCancelled else { return nil }
         }
         return nil
     }

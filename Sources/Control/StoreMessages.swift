@@ -8,7 +8,7 @@ public struct CheckpointReport: Codable, Equatable, Sendable {
     public var counter: UInt64
     /// When it was taken, microseconds since 1970.
     public var created: UInt64
-    /// Empty for none.
+    /// Empty for none, several with a space between two.
     public var label: String
     /// Whether it stays when a newer one comes; else it is only the newest state.
     public var isKept: Bool

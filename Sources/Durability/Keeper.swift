@@ -179,8 +179,8 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Begins again with what is on the disk. What nobody needs goes first: on a full disk each try would else leave
-    /// less room for the next.
+    /// Begins again with what is on the disk. What nobody needs goes first, but for a store that was full behind the
+    /// segment that shows whether there is room now: each try would else leave less room for the next.
     mutating func resume() throws(StoreError) {
         try state.resume()
         isFailing = false

@@ -84,13 +84,15 @@ extension Nucleus {
         }
     }
 
-    /// Leaves the cluster: everything that this node has committed is saved first, if the arbiter can.
-    private func powerOff(_ command: Wire.Command) -> Never {
+    /// Leaves the cluster: everything that this node has committed is saved first. While it cannot be, the node stays
+    /// and says nothing, and is told again.
+    private func powerOff(_ command: Wire.Command) {
         core.idle(now: Machine.nanoseconds(), &world)
         let last = core.applied
         core.awaitSaved(last, &world)
         let end = Machine.nanoseconds() + 2_000_000_000
         wait { core.awaited == nil || Machine.nanoseconds() >= end }
+        guard core.awaited == nil else { return }
         core.reply(command.identifier, .done, time: core.applied, &world)
         Machine.write(serial: "OFF the host asked this node to leave\n")
         Machine.die()

@@ -49,7 +49,8 @@ public enum CheckpointName {
         for name in names {
             let one = try resolve(name, among: checkpoints)
             let rest = one.labels.filter { !names.contains($0) }
-            guard rest.isEmpty || !one.labels.contains(name) else {
+            let isMeant = names.contains { time($0) == one.time }
+            guard rest.isEmpty || isMeant || !one.labels.contains(name) else {
                 throw Failure(
                     .input, "the checkpoint \(CheckpointReport(one).title) has other labels too",
                     advice: "to forget it name all of them: \(one.labels.map(\.quoted).joined(separator: " "))",

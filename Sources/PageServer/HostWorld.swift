@@ -167,7 +167,8 @@ final class HostWorld: ArbiterWorld {
         usleep(Self.stallMicroseconds)
     }
 
-    /// How often a store that cannot be written is tried, and requests are answered meanwhile.
+    /// How often it is asked whether the store can be written again, which `RetryPause` has it tried, and requests are
+    /// answered meanwhile.
     private static let stallMicroseconds: UInt32 = 100_000
 
     // MARK: What the host wants to know

@@ -12,12 +12,21 @@ final class Capture {
     /// Written out at this size, or when the segment has a quiet moment.
     private static let bufferBytes = 64 << 10
 
-    /// - Throws: `.input` when the file cannot be written.
+    /// - Throws: `.input` when the file cannot be written. Only a regular file never makes who writes wait for a
+    ///   reader: the segment would stand still.
     init(to path: String) throws(Failure) {
         self.path = path
-        descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        descriptor = open(path, O_WRONLY | O_CREAT | O_NONBLOCK | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw Failure(.input, "cannot write \(path): \(String(cString: strerror(errno)))")
+        }
+        var facts = stat()
+        guard fstat(descriptor, &facts) == 0, facts.st_mode & S_IFMT == S_IFREG, ftruncate(descriptor, 0) == 0
+        else {
+            // Closed by deinit.
+            throw Failure(
+                .input, "cannot write \(path): it is no regular file",
+                advice: "name a file; tail -f -c +1 FILE shows it to another program as it grows")
         }
         append(UInt32(0xA1B2_C3D4))
         append(UInt16(2))

@@ -21,7 +21,10 @@ public struct Checkpoint: Equatable, Sendable {
     }
 
     /// Each of its labels.
-    public var labels: [String] { label.split(separator: " ").map { String($0) } }
+    public var labels: [String] {
+        // By scalars: some letters make one character with a space before or behind them.
+        label.unicodeScalars.split(separator: " ").map { String($0) }
+    }
 
     /// Gives it one more label: somebody else may have wanted the same state.
     ///

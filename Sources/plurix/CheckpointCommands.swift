@@ -98,7 +98,7 @@ struct Forget: AsyncParsableCommand {
         abstract: "Forget checkpoints, labelled or not.",
         discussion: """
             What only they needed of the disk is free for others. The newest state stays until there is a newer one, \
-            but without its label.
+            but without its label. Of a state with several labels all must be named, or its EPOCH:COUNTER.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -15,7 +15,7 @@ struct Down: AsyncParsableCommand {
 
     @OptionGroup var common: CommonOptions
 
-    @Flag(help: "Delete the cluster's store too: nothing of its memory stays.")
+    @Flag(help: "Delete the store of the cluster too, which must be there: nothing of its memory stays.")
     var deleteStore = false
 
     @Flag(help: "End the cluster also where its last commits cannot be saved, and say which are lost.")
@@ -33,9 +33,11 @@ struct Down: AsyncParsableCommand {
 
     func run() async throws {
         let directory = try common.directory()
-        // Another command may be at it: then nothing is left to do.
+        // Another command may be at it: then nothing is left to do, and nothing tells which store it had.
+        let description = try? ClusterDescription.load(directory)
+        let storage = description?.storage ?? .volatile(in: directory)
+        if deleteStore, !directory.exists { try refuseOldStore() }
         await directory.waitForEnding(Teardown.longest)
-        let storage = try store(of: directory)
         if !force, directory.isGoingBack {
             throw Failure(
                 .unavailable, "the cluster was not ended, because it is going back to an earlier state",
@@ -43,7 +45,6 @@ struct Down: AsyncParsableCommand {
                     + " \(directory.hint("down --force")), which leaves both states")
         }
         let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
-        let description = try? ClusterDescription.load(directory)
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
         if deleteStore, isThere {
@@ -87,8 +88,8 @@ struct Down: AsyncParsableCommand {
                 directory.hint(isUsual ? "up --new" : "up --new --store \(path.quoted)"),
                 "begin anew; this one is renamed"
             ),
-            isUsual ? (directory.hint("down --delete-store"), "delete it") : nil,
-        ].compactMap { $0 }
+            ("rm -r \(path.quoted)", "delete it"),
+        ]
         Terminal.show("its store stays in \(path):")
         let width = hints.map(\.0.count).max() ?? 0
         for (command, effect) in hints {
@@ -96,13 +97,15 @@ struct Down: AsyncParsableCommand {
         }
     }
 
-    /// The cluster's store; where nothing is left of the cluster, the one that it had unless it was given another.
-    private func store(of directory: RunDirectory) throws(Failure) -> ClusterDescription.Storage {
-        if let description = try? ClusterDescription.load(directory) { return description.storage }
-        guard !directory.exists, let path = try? ClusterDescription.Storage.defaultDirectory(of: directory.name) else {
-            return .volatile(in: directory)
-        }
-        return ClusterDescription.Storage(directory: path, isVolatile: false)
+    /// Where nothing is left of the cluster, nothing tells which store it had: one at the usual place may be that of an
+    /// earlier cluster of this name.
+    private func refuseOldStore() throws(Failure) {
+        guard let path = try? ClusterDescription.Storage.defaultDirectory(of: common.name),
+            try StoreFolder.content(of: path) == .store
+        else { return }
+        throw Failure(
+            .input, "there is no cluster \(common.name), and which store it had is not known",
+            advice: "if it was the one in \(path.quoted), delete it with: rm -r \(path.quoted)", at: path)
     }
 
     /// Saves what nodes have committed and the arbiter has not saved yet.
@@ -117,8 +120,7 @@ struct Down: AsyncParsableCommand {
             try await LastState.save(ClusterHandle(directory))
             return nil
         } catch {
-            // It was somebody else who ended it, and saved what there was.
-            if directory.takenDown != nil { return nil }
+            if directory.takenDown != nil { return "not known here: another command ended the cluster, and says so" }
             if force { return "\(error)" }
             let mend = error.advice.map { "\($0), and try again" } ?? "mend that, and try again"
             throw Failure(

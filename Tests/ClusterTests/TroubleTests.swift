@@ -72,6 +72,22 @@ extension LiveTests {
             }
         }
 
+        /// Whenever the second one begins: not another one that lies where the cluster would have its store.
+        @Test(arguments: [0, 50, 150, 400]) func onlyItsOwnStoreGoesWithACluster(milliseconds: Int) async throws {
+            try await LiveCluster.with("--nodes", "1", "--shared", "16") { cluster in
+                try await cluster.plurix("down")
+                let own = cluster.base + "/own"
+                try await cluster.plurix("up", "--nodes", "2", "--shared", "16", "--store", own)
+                async let first = cluster.plurix(["down"])
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                let second = try await cluster.plurix(["down", "--delete-store"])
+                let outcomes = [try await first, second]
+                // Nothing is left that would tell which one it had.
+                #expect(outcomes[0].status == 0 && [0, 65].contains(second.status), "\(outcomes)")
+                #expect(FileManager.default.fileExists(atPath: cluster.store), "\(outcomes)")
+            }
+        }
+
         /// It is named, and nobody waits long for it.
         @Test func aPageServerThatIsStoppedIsNamed() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
@@ -189,13 +205,35 @@ extension LiveTests {
 
     /// A file system of its own for a cluster, so that it can be filled.
     @Suite(.enabled(if: getuid() == 0, "mounts a file system, which needs root")) struct FullDiskTests {
-        @Test func aFullDiskIsNamedAndSurvived() async throws {
+        @Test func aFullDiskIsNamedAndSurvived() async throws { try await withDisk(mebibytes: 16, fillAndEmpty) }
+
+        /// It would take them along.
+        @Test func aNodeWhoseCommitsCannotBeSavedStays() async throws {
+            try await withDisk(mebibytes: 24) { cluster in
+                let full = cluster.base + "/full"
+                try await cluster.plurix("up", "--nodes", "2")
+                fill(full)
+                async let run = cluster.plurix(["run", "fill", "400", "--verify"])
+                _ = try await cluster.wait { $0.trouble != nil && $0.commitTime > $0.savedTime + 25 }
+                let remove = try await cluster.plurix(["remove", "n2"])
+                #expect([69, 75].contains(remove.status), "\(remove)")
+                try await Task.sleep(for: .seconds(3))
+                #expect(try await cluster.status().nodes.map(\.state) == ["joined", "joined"])
+                unlink(full)
+                #expect(try await run.status == 0)
+                let status = try await cluster.status()
+                #expect(status.nodes.map(\.state) == ["joined", "joined"] && status.epoch == 1)
+                try await cluster.plurix("remove", "n2")
+            }
+        }
+
+        private func withDisk(mebibytes: Int, _ body: (LiveCluster) async throws -> Void) async throws {
             try await LiveCluster.withNone { cluster in
                 let mount = try await Harness.run(
-                    "/bin/mount", ["-t", "tmpfs", "-o", "size=16m", "tmpfs", cluster.base])
+                    "/bin/mount", ["-t", "tmpfs", "-o", "size=\(mebibytes)m", "tmpfs", cluster.base])
                 try #require(mount.status == 0, "\(mount.complaint)")
                 let outcome: Result<Void, any Error>
-                do { outcome = .success(try await fillAndEmpty(cluster)) } catch { outcome = .failure(error) }
+                do { outcome = .success(try await body(cluster)) } catch { outcome = .failure(error) }
                 _ = try await cluster.plurix(["down", "--force"])
                 #expect(try await Harness.run("/bin/umount", [cluster.base]).status == 0)
                 try outcome.get()

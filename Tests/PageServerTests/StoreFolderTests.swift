@@ -236,6 +236,18 @@ import Wire
         #expect(problem?.kind == .input && problem?.advice?.hasSuffix(": a b") == true)
         #expect(try CheckpointName.resolve(["b", "a"], among: [both, other]) == [both])
         #expect(try CheckpointName.resolve(["1:5", "c"], among: [both, other]) == [both, other])
+        for names in [["1:5", "a"], ["a", "1:5"]] {
+            #expect(try CheckpointName.resolve(names, among: [both, other]) == [both])
+        }
+    }
+
+    /// Some scalars make one character with a space before or behind them.
+    @Test(arguments: ["\u{1F3FB}b", "\u{FF9E}", "b\u{0D4E}"]) func labelsAreTakenApartByScalars(label: String) throws {
+        try CheckpointName.check(label, among: [])
+        let one = Checkpoint(
+            time: GlobalTime(epoch: 1, counter: 5), created: 0, label: "a \(label) c", isKept: true)
+        #expect(one.labels == ["a", label, "c"])
+        #expect(throws: Failure.self) { try CheckpointName.check(label, among: [one]) }
     }
 
     private func kind(_ path: String) -> (Failure.Kind, String)? {

@@ -36,6 +36,19 @@ struct CaptureTests {
         #expect(try stage.segment.endCapture() == nil)
     }
 
+    /// The segment would wait for who reads it, and everybody for the segment.
+    @Test func aPipeIsRefused() throws {
+        let path = "/tmp/plurix-capture-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max)).fifo"
+        defer { unlink(path) }
+        try #require(mkfifo(path, 0o600) == 0)
+        #expect(throws: Failure.self) { try Capture(to: path) }
+        // With a reader too.
+        let reader = open(path, O_RDONLY | O_NONBLOCK)
+        defer { close(reader) }
+        let refusal = #expect(throws: Failure.self) { try Capture(to: path) }
+        #expect(refusal?.kind == .input && refusal?.message.contains("no regular file") == true)
+    }
+
     @Test func anUnwritableFileIsNamed() throws {
         let stage = try Stage(stations: 1...1)
         let failure = #expect(throws: Failure.self) { try stage.segment.startCapture(to: "/nowhere/a.pcap") }
