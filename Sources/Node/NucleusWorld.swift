@@ -42,6 +42,7 @@ struct NucleusWorld: NodeWorld, ~Copyable {
     }
 
     mutating func transmit(_ run: PageRun, _ writer: inout TrainWriter) -> Bool {
+        // Once: else it is copied for each page.
         let memory = memory
         let frames = Limits.PerTrainPage<UInt64> { place in
             guard place < run.count else { return 0 }

@@ -38,6 +38,7 @@ public struct PageRun: Sendable {
     }
 
     public subscript(_ place: Int) -> PageContent {
+        // By spans: else each look copies both arrays.
         PageContent(
             page: PageNumber(pages.span[place]), handle: handles.span[place], offset: 0, count: Limits.pageBytes)
     }
