@@ -59,6 +59,7 @@ let package = Package(
             name: "killstore", dependencies: ["Wire", "Store", "Simulation", "PageServer"], swiftSettings: pure),
 
         .target(name: "Seeds", path: "Tests/Seeds"),
+        .target(name: "SmallDisk", path: "Tests/SmallDisk"),
         .testTarget(name: "WireTests", dependencies: ["Wire", "Seeds"], swiftSettings: pure),
         .testTarget(name: "ProtocolTests", dependencies: ["Protocol", "Wire"], swiftSettings: pure),
         .testTarget(name: "StoreTests", dependencies: ["Store", "Simulation", "Wire"], swiftSettings: pure),
@@ -75,11 +76,12 @@ let package = Package(
             swiftSettings: pure),
         .testTarget(name: "HistoryTests", dependencies: ["History", "Wire"]),
         .testTarget(name: "ControlTests", dependencies: ["Control"]),
-        .testTarget(name: "SegmentTests", dependencies: ["Segment", "Control", "Wire"]),
+        .testTarget(name: "SegmentTests", dependencies: ["Segment", "Control", "SmallDisk", "Wire"]),
         .testTarget(
             name: "PageServerTests",
             dependencies: [
                 "PageServer", "Durability", "Store", "Segment", "Control", "Programs", "Kernel", "Heap", "Protocol", "Wire",
+                "SmallDisk",
             ],
             swiftSettings: pure),
         .testTarget(
