@@ -78,11 +78,17 @@ public struct SegmentStatus: ControlRequest {
         public var ports: [PortReport]
         /// The capture file that is being written.
         public var capture: String?
+        /// Why the last capture ended before somebody ended it, and how many frames its file holds: said until it is
+        /// ended, or the next one begins.
+        public var captureEnding: String?
 
-        public init(faults: SegmentFaults, ports: [PortReport], capture: String?) {
+        public init(
+            faults: SegmentFaults, ports: [PortReport], capture: String?, captureEnding: String? = nil
+        ) {
             self.faults = faults
             self.ports = ports
             self.capture = capture
+            self.captureEnding = captureEnding
         }
     }
 
@@ -125,7 +131,8 @@ public struct SegmentSetFaults: ControlRequest {
     }
 }
 
-/// Starts a capture into a new file, unless one runs, or ends the running one.
+/// Starts a capture into a new file, unless one runs, or ends the running one. The end of one that had ended by itself
+/// is a failure, which says why, and how many frames its file holds.
 public struct SegmentCapture: ControlRequest {
     public static let operation = "capture"
 

@@ -47,7 +47,8 @@ public final class Segment: Sendable {
     public var status: SegmentStatus.Reply {
         state.withLock {
             SegmentStatus.Reply(
-                faults: $0.faults.settings, ports: $0.ports.map(\.report), capture: $0.captureFile)
+                faults: $0.faults.settings, ports: $0.ports.map(\.report), capture: $0.captureFile,
+                captureEnding: $0.captureEnding?.description)
         }
     }
 

@@ -67,7 +67,7 @@ public struct SegmentProcess: Sendable {
             return SegmentCapture.Reply(frames: nil)
         }
         server.on(Stop.self) { _ in
-            _ = try segment.endCapture()
+            do throws(Failure) { try segment.endCapture() } catch { logger.warning("\(error)") }
             stop.yield()
             return Done()
         }

@@ -40,25 +40,31 @@ struct Switch: ~Copyable {
         self.faults = Faults(faults)
     }
 
-    var captureFile: String? { capture?.path }
+    var captureFile: String? { capture?.problem == nil ? capture?.path : nil }
+
+    /// Said of a capture that ended by itself, until somebody ends it or starts another.
+    var captureEnding: Failure? { capture?.ending }
 
     /// - Throws: `.unavailable` while another one runs: somebody wants to see how that goes on.
     mutating func startCapture(to path: String) throws(Failure) {
-        if let capture {
+        if let running = captureFile {
             throw Failure(
-                .unavailable, "a capture into \(capture.path) runs already",
-                advice: "end it with \(directory.hint("net capture --stop"))", at: capture.path)
+                .unavailable, "a capture into \(running) runs already",
+                advice: "end it with \(directory.hint("net capture --stop"))", at: running)
         }
         capture = try Capture(to: path)
     }
 
     /// Ends the capture and returns how many frames it holds; nil when none ran.
+    ///
+    /// - Throws: what is said of a capture that ended by itself before, or at its last frames now.
     @discardableResult
     mutating func endCapture() throws(Failure) -> UInt64? {
-        guard capture != nil else { return nil }
-        defer { capture = nil }
-        try capture?.flush()
-        return capture?.frames
+        guard let ended = capture else { return nil }
+        capture = nil
+        ended.flush()
+        if let ending = ended.ending { throw ending }
+        return ended.frames
     }
 
     /// How long to wait for the next event, in microseconds; nil for ever.
@@ -88,9 +94,7 @@ struct Switch: ~Copyable {
     }
 
     /// Writes out what the capture holds; done when nothing else is to do.
-    mutating func flushCapture() {
-        do { try capture?.flush() } catch { capture = nil }
-    }
+    func flushCapture() { capture?.flush() }
 
     private mutating func forward(_ frame: RawSpan, from port: Port, now: UInt64) {
         record(frame)
@@ -131,13 +135,12 @@ struct Switch: ~Copyable {
         }
     }
 
-    private mutating func record(_ frame: RawSpan) {
-        guard capture != nil else { return }
+    private func record(_ frame: RawSpan) {
+        guard let capture, capture.problem == nil else { return }
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         let microseconds = UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000
-        // A capture that cannot be written (the disk is full) ends; the network goes on.
-        do { try capture?.write(frame, microseconds: microseconds) } catch { capture = nil }
+        capture.write(frame, microseconds: microseconds)
     }
 
     /// Destination, source and type: less is no Ethernet frame. An empty datagram would even end the receiver's

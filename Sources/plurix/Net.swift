@@ -112,6 +112,7 @@ struct NetStatus: AsyncParsableCommand {
         if common.json { return try Terminal.show(json: status) }
         Terminal.show(status.faults.words)
         if let file = status.capture { Terminal.show("capturing into \(file)") }
+        if let ending = status.captureEnding { Terminal.show(ending) }
         var table = Table(columns: [
             Table.Column(heading: "STATION"),
             Table.Column(heading: "FRAMES IN", isNumber: true),
@@ -230,7 +231,11 @@ struct NetHeal: AsyncParsableCommand {
 
 struct NetCapture: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "capture", abstract: "Write all frames to a pcap file, until --stop. One at a time.")
+        commandName: "capture", abstract: "Write all frames to a pcap file, until --stop. One at a time.",
+        discussion: """
+            A capture whose file can no longer be written, as on a full disk, ends by itself: plurix net status and \
+            --stop say so, why, and how many frames the file holds; the exit code of --stop is 69 then.
+            """)
 
     @OptionGroup var common: CommonOptions
 
