@@ -133,7 +133,7 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
             if isServing(in: directory) { return }
             var status: Int32 = 0
             if waitpid(child, &status, WNOHANG) == child {
-                guard status == 0 else { throw lastWords(in: directory) }
+                guard status == 0 else { throw lastWords(in: directory, status) }
                 // It found another at work, which may have its lock and not be recorded yet.
                 leftToAnother = .now
             }
@@ -154,9 +154,16 @@ public enum BackgroundProcess: String, CaseIterable, Sendable {
     private static let recordLimit = Duration.seconds(2)
 
     /// Why it ended, as far as it could say so.
-    private func lastWords(in directory: RunDirectory) -> Failure {
+    ///
+    /// - Parameter status: of waitpid(2).
+    func lastWords(in directory: RunDirectory, _ status: Int32) -> Failure {
         // On a full disk the end of the log is older.
         do { try directory.checkWritable() } catch { return error }
+        // Then its log says nothing of it.
+        let signal = status & 0x7f
+        guard signal == 0 else {
+            return Failure(.unavailable, "the \(rawValue) was killed by signal \(signal)", at: rawValue)
+        }
         let log = FileManager.default.contents(atPath: directory.log(of: rawValue)) ?? Data()
         let line = String(decoding: log.suffix(4000), as: UTF8.self).split(separator: "\n").last ?? ""
         let words = line.hasPrefix(Self.lastWord) ? Data(line.dropFirst(Self.lastWord.count).utf8) : Data()

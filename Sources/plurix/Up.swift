@@ -166,11 +166,15 @@ struct Up: AsyncParsableCommand {
             try await storeClaim.prepare(description, shared: shared, in: directory).create(in: directory)
         } catch {
             await storeClaim.undo()
+            // Whoever ends a cluster takes its directory, also before anything is in it.
+            let failure = directory.exists && !directory.isEnding ? error : directory.takenDown ?? error
             // Only if nothing is in it.
             rmdir(directory.path)
-            throw error
+            throw failure
         }
-        try await ClusterHandle(directory).ensureSupervisor()
+        do throws(Failure) { try await ClusterHandle(directory).ensureSupervisor() } catch {
+            throw directory.takenDown ?? error
+        }
         // The lock is held until here.
         _ = consume lock
     }
@@ -260,6 +264,11 @@ struct Up: AsyncParsableCommand {
 
 /// A cluster that did not come up leaves nothing behind; another one that has its name stays.
 private func clean(_ directory: RunDirectory, _ claim: StoreClaim) async {
+    // Who takes it down instead says what becomes of its store.
+    if await claim.cluster != nil, directory.takenDown != nil {
+        if let aside = await claim.asidePath { Terminal.progress("the store that was there is now \(aside)") }
+        return
+    }
     do {
         if let identifier = await claim.cluster, access(directory.stateFile, F_OK) == 0,
             try ClusterDescription.load(directory).identifier == identifier

@@ -74,6 +74,21 @@ extension LiveTests {
             }
         }
 
+        /// However far it was, and what it made of a store stays or goes as the other command says.
+        @Test(arguments: [10, 20, 40, 80, 160]) func upSaysThatItsClusterWasTakenDown(milliseconds: Int) async throws {
+            try await LiveCluster.withNone { cluster in
+                async let up = cluster.plurix(["up", "--nodes", "1"])
+                try await Task.sleep(for: .milliseconds(milliseconds))
+                let down = try await cluster.plurix(["down"])
+                let outcome = try await up
+                // There was nothing yet, or all of it.
+                guard outcome.status != 0 else { return }
+                #expect(outcome.status == 69 && outcome.complaint.contains("was taken down while"), "\(outcome)")
+                let isThere = FileManager.default.fileExists(atPath: cluster.store)
+                #expect(isThere == down.output.contains("its store stays"), "\(down)")
+            }
+        }
+
         /// Whenever the second one begins: not another one that lies where the cluster would have its store.
         @Test(arguments: [0, 50, 150, 400]) func onlyItsOwnStoreGoesWithACluster(milliseconds: Int) async throws {
             try await LiveCluster.with("--nodes", "1", "--shared", "16") { cluster in
