@@ -3,6 +3,8 @@
 // that is taken before, and how the allocator gets its memory.
 #include <malloc.h>
 #include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/eventfd.h>
@@ -26,3 +28,37 @@ extern int fallocate(int descriptor, int mode, long offset, long count);
 // Declared by <fcntl.h> only under _GNU_SOURCE. Begins to write a part of a file to the disk.
 #define PLURIX_FILE_RANGE_WRITE 2u
 extern int sync_file_range(int descriptor, long offset, long count, unsigned int flags);
+
+// Declared by <sys/mman.h> and <fcntl.h> only under _GNU_SOURCE. Memory that processes share and nobody can shrink.
+#define PLURIX_MEMORY_SEALABLE 3u // closed on exec, may be sealed
+#define PLURIX_ADD_SEALS 1033
+#define PLURIX_GET_SEALS 1034
+#define PLURIX_SEALS_OF_SIZE 7 // no more seals, no shrinking, no growing
+extern int memfd_create(const char *name, unsigned int flags);
+
+// Swift sees no macros that build and take apart control messages. Both pass two open files with a datagram; a
+// receiver that gets none finds -1.
+static inline ssize_t plurix_send_files(
+    int socket, const struct sockaddr *to, socklen_t size, const void *bytes, size_t count, const int files[2]) {
+    union { struct cmsghdr head; char bytes[CMSG_SPACE(2 * sizeof(int))]; } control = {0};
+    struct iovec part = {(void *)bytes, count};
+    struct msghdr message = {(void *)to, size, &part, 1, control.bytes, sizeof control.bytes, 0};
+    control.head.cmsg_level = SOL_SOCKET;
+    control.head.cmsg_type = SCM_RIGHTS;
+    control.head.cmsg_len = CMSG_LEN(2 * sizeof(int));
+    memcpy(CMSG_DATA(&control.head), files, 2 * sizeof(int));
+    return sendmsg(socket, &message, MSG_NOSIGNAL);
+}
+
+static inline ssize_t plurix_receive_files(int socket, void *bytes, size_t count, int files[2]) {
+    union { struct cmsghdr head; char bytes[CMSG_SPACE(2 * sizeof(int))]; } control;
+    struct iovec part = {bytes, count};
+    struct msghdr message = {0, 0, &part, 1, control.bytes, sizeof control.bytes, 0};
+    files[0] = files[1] = -1;
+    ssize_t received = recvmsg(socket, &message, MSG_TRUNC | MSG_CMSG_CLOEXEC);
+    if (received < 0) return received;
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    if (head && head->cmsg_level == SOL_SOCKET && head->cmsg_type == SCM_RIGHTS)
+        memcpy(files, CMSG_DATA(head), head->cmsg_len - CMSG_LEN(0));
+    return received;
+}

@@ -63,7 +63,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         self.keeper = keeper
         let contents = try keeper.contents()
         try contents.image.checkLayout(of: settings.store.directory)
-        station = try HostStation(.arbiter, in: directory)
+        station = try HostStation(.arbiter, in: directory, isSharing: true)
         world = HostWorld(
             link: ArbiterLink(station), keeper: keeper, image: contents.image, joinedAt: contents.joinedAt,
             maximumFrameBytes: settings.maximumFrameBytes, logger: logger)

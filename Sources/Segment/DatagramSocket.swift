@@ -1,3 +1,4 @@
+import CLinux
 import Control
 import Glibc
 import Wire
@@ -83,6 +84,29 @@ struct DatagramSocket: ~Copyable {
         // Safe: the kernel writes at most `count` bytes into memory that the caller owns.
         let count = recv(descriptor, buffer.baseAddress, buffer.count, Int32(MSG_TRUNC))
         return count >= 0 ? count : nil
+    }
+
+    /// The same for a datagram that may bring two open files along, which are the caller's then.
+    func receive(into buffer: UnsafeMutableRawBufferPointer, _ passed: inout PassedFiles) -> Int? {
+        // Safe: as above, and two descriptors are all that is ever written to the pair.
+        let count = withUnsafeMutableBytes(of: &passed) {
+            plurix_receive_files(
+                descriptor, buffer.baseAddress, buffer.count, $0.assumingMemoryBound(to: Int32.self).baseAddress)
+        }
+        return count >= 0 ? count : nil
+    }
+
+    /// Passes two open files to whoever has bound `path`, with a datagram that is no frame.
+    func pass(_ files: PassedFiles, to path: String) -> Sent {
+        var files = files
+        // Safe: two descriptors and one byte are all that is read.
+        return withUnsafeBytes(of: &files) { pair in
+            Self.withAddress(path) { address, size in
+                var byte: UInt8 = 0
+                return Self.outcome(plurix_send_files(
+                    descriptor, address, size, &byte, 1, pair.assumingMemoryBound(to: Int32.self).baseAddress))
+            }
+        }
     }
 
     private static func outcome(_ result: Int) -> Sent {

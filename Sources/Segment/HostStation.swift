@@ -1,7 +1,6 @@
 import CLinux
 import Control
 import Glibc
-import Synchronization
 import Wire
 
 /// A station of the segment in a host process: the arbiter, or a test.
@@ -16,14 +15,27 @@ public final class HostStation: @unchecked Sendable {
     private let switchPath: String
     private let buffer = FrameBuffer()
     private let wakeUp: WakeUp
+    /// Where the switch puts frames; nil when all come through the socket.
+    private var rings: StationRings?
 
-    /// - Parameter station: its port must be attached to the segment (`SegmentAttach`) to be reached.
-    public init(_ station: Station, in directory: RunDirectory) throws(Failure) {
+    /// Frames handed out before the caller gets to its timers.
+    private static let burst = 64
+    /// How often a switch that has no ring is offered one, nanoseconds.
+    private static let offerInterval: UInt64 = 10_000_000
+
+    /// - Parameters:
+    ///   - station: its port must be attached to the segment (`SegmentAttach`) to be reached.
+    ///   - isSharing: Frames come through memory that is shared with the switch, and through the socket only until the
+    ///     switch has taken that.
+    public init(_ station: Station, in directory: RunDirectory, isSharing: Bool = false) throws(Failure) {
         self.station = station
         // Not attached to the switch's socket: an attached one would refuse the socket of a restarted switch.
         socket = try DatagramSocket(at: directory.stationSocket(station.number))
         switchPath = directory.switchSocket(station.number)
         wakeUp = try WakeUp()
+        guard isSharing else { return }
+        rings = try StationRings()
+        passRing()
     }
 
     /// Hands a frame, from its Ethernet header on, to the switch. A switch that is behind gets a millisecond to catch
@@ -41,31 +53,68 @@ public final class HostStation: @unchecked Sendable {
         framesDropped += 1
     }
 
-    /// Waits for frames and hands out all that have come.
+    /// Waits for frames and hands out those that have come.
     ///
     /// - Parameters:
     ///   - nanoseconds: how long to wait at most when none has come yet.
     ///   - body: gets each frame; frames longer than `Limits.trainFrameBytes` never reach it.
     public func receive(waiting nanoseconds: UInt64, _ body: (RawSpan) -> Void) {
+        guard rings != nil else {
+            if wait(nanoseconds) { _ = takeFromSocket(most: Self.burst, body) }
+            return
+        }
+        if takeFromRing(body) > 0 { return }
+        let isOffering = rings?.offered != nil
+        let isQuiet = rings?.fallAsleep() ?? true
+        let isReady = wait(!isQuiet ? 0 : isOffering ? min(nanoseconds, Self.offerInterval) : nanoseconds)
+        rings?.wakeUp()
+        if rings?.isOfferTaken == true {
+            // The switch sends nothing any other way since then: what is there is all.
+            while takeFromRing(body) + takeFromSocket(most: Self.burst, body) > 0 {}
+            rings?.settle()
+        } else if takeFromSocket(most: Self.burst, body) > 0 || isOffering && !isReady {
+            // A switch that has a ring sends nothing any other way: this one was started anew, or missed the offer.
+            rings?.offer()
+            passRing()
+        }
+        _ = takeFromRing(body)
+    }
+
+    private func passRing() {
+        guard let ring = rings?.offered?.ring else { return }
+        // A switch that is away or behind is offered it again.
+        _ = socket.pass(PassedFiles(first: ring.descriptor, second: wakeUp.descriptor), to: switchPath)
+    }
+
+    /// Waits for a frame in the socket or for the bell; false when neither came in time.
+    private func wait(_ nanoseconds: UInt64) -> Bool {
         var descriptors = [
             pollfd(fd: socket.descriptor, events: Int16(POLLIN), revents: 0),
             pollfd(fd: wakeUp.descriptor, events: Int16(POLLIN), revents: 0),
         ]
         var limit = timespec(
             tv_sec: Int(nanoseconds / 1_000_000_000), tv_nsec: Int(nanoseconds % 1_000_000_000))
-        guard ppoll(&descriptors, 2, &limit, nil) > 0 else { return }
+        guard ppoll(&descriptors, 2, &limit, nil) > 0 else { return false }
         if descriptors[1].revents != 0 { wakeUp.clear() }
-        for _ in 0..<Self.burst {
-            guard let count = socket.receive(into: buffer.memory) else { return }
-            if count <= Limits.trainFrameBytes { buffer.withFrame(count, body) }
-        }
+        return true
     }
+
+    private func takeFromRing(_ body: (RawSpan) -> Void) -> Int { rings?.take(most: Self.burst, body) ?? 0 }
+
+    private func takeFromSocket(most: Int, _ body: (RawSpan) -> Void) -> Int {
+        var frames = 0
+        while frames < most, let count = socket.receive(into: buffer.memory) {
+            if count <= Limits.trainFrameBytes { buffer.withFrame(count, body) }
+            frames += 1
+        }
+        return frames
+    }
+
+    /// Whether the switch has taken a ring, as `receive` last saw it.
+    var hasRing: Bool { rings?.current != nil }
 
     /// Ends a `receive` that waits, from another thread.
     public func wake() {
         wakeUp.signal()
     }
-
-    /// Frames handed out before the caller gets to its timers.
-    private static let burst = 64
 }

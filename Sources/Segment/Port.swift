@@ -8,6 +8,8 @@ final class Port {
     var report: PortReport
     private let peer: String
     private var isAttached = false
+    /// Memory that the station shares with the switch; nil for machines.
+    private(set) var ring: FrameRingWriter?
     /// Frames that the station could not take yet, oldest first. The kernel's own queue holds ten
     /// (net.unix.max_dgram_qlen), less than one burst of page replies.
     private var waiting: [[UInt8]] = []
@@ -35,6 +37,7 @@ final class Port {
     func release() {
         socket.detach()
         isAttached = false
+        ring = nil
     }
 
     /// Whether the port waits for its station to read.
@@ -42,14 +45,39 @@ final class Port {
 
     /// Takes the next frame that the station sent, as `DatagramSocket.receive(into:)`, which says why that is safe.
     func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
-        guard let count = socket.receive(into: buffer) else { return nil }
+        var passed = PassedFiles()
+        guard let count = socket.receive(into: buffer, &passed) else { return nil }
+        if passed.first >= 0 {
+            take(passed)
+            return receive(into: buffer)
+        }
         // Attaching early lets the station send more than the ten frames that strangers may leave in a queue.
         if !isAttached { isAttached = socket.attach(to: peer) }
         return count
     }
 
+    /// From now on frames go into the ring that the station shares; what waits goes first.
+    private func take(_ passed: PassedFiles) {
+        guard let ring = FrameRingWriter(passed) else { return }
+        self.ring = ring
+        let frames = waiting[waitingStart...]
+        forgetWaiting()
+        for frame in frames { put(frame.span.bytes, into: ring) }
+    }
+
+    private func put(_ frame: RawSpan, into ring: FrameRingWriter) {
+        if ring.put(frame) { count(frame.byteCount) } else { report.overflowed += 1 }
+    }
+
+    private func forgetWaiting() {
+        waiting.removeAll(keepingCapacity: true)
+        waitingStart = 0
+        waitingBytes = 0
+    }
+
     /// Sends a frame to the station, or keeps it when the station is slow. Frames stay in order.
     func transmit(_ frame: RawSpan) {
+        if let ring { return put(frame, into: ring) }
         if isBacklogged { return keep(frame) }
         switch attempt(frame) {
         case .done: count(frame.byteCount)
@@ -70,8 +98,7 @@ final class Port {
             waitingStart += 1
             waitingBytes -= max(frame.count, Self.leastFrameBytes)
         }
-        waiting.removeAll(keepingCapacity: true)
-        waitingStart = 0
+        forgetWaiting()
     }
 
     /// The socket is attached to whoever has bound the station's path; a station that was restarted has bound it anew.

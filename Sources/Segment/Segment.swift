@@ -9,6 +9,9 @@ import Wire
 /// QEMU's netdev of station i has bound `n<i>` and sends to `s<i>`, which the switch has bound; host stations do the
 /// same. Being connectionless, the switch can be killed and started again while the machines live.
 ///
+/// The arbiter, to which most bytes go, shares memory with the switch (`FrameRing`): what nodes send there is received
+/// where it is read. The sockets carry the rest, and everything while there is no such memory.
+///
 /// The loop is a plain poll, receive, send, and not NIO: every frame takes this path and a page fault takes it twice,
 /// back-pressure has to be seen for each receiver (a full Unix datagram queue answers EAGAIN to one peer only), and
 /// NIO's datagram channel has no Unix variant.

@@ -63,15 +63,6 @@ struct SegmentTests {
     }
 
     /// A segment that gets no processor for a while leaves the sender's socket full: a loss that is not the segment's.
-    private func sendSurely(_ frame: [UInt8], by sender: HostStation) {
-        while true {
-            let dropped = sender.framesDropped
-            sender.send(frame)
-            if sender.framesDropped == dropped { return }
-            usleep(1000)
-        }
-    }
-
     @Test func aSlowStationLosesNothingWithinTheLimitAndOrderIsKept() throws {
         let stage = try Stage(stations: 1...2)
         let sender = try stage.station(1)

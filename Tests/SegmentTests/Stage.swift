@@ -59,6 +59,16 @@ func frame(to: Station, from: Station, bytes: Int = 60, mark: UInt8 = 0) -> [UIn
     return Array(frame.prefix(bytes))
 }
 
+/// Tries again while the switch is behind.
+func sendSurely(_ frame: [UInt8], by sender: HostStation) {
+    while true {
+        let dropped = sender.framesDropped
+        sender.send(frame)
+        if sender.framesDropped == dropped { return }
+        usleep(1000)
+    }
+}
+
 extension HostStation {
     func send(_ bytes: [UInt8]) { send(bytes.span.bytes) }
 
