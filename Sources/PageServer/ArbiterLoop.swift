@@ -35,12 +35,6 @@ public final class ArbiterLoop: @unchecked Sendable {
     private var recordingEnd: UInt64?
     /// Nanoseconds after which a recording that nobody renews ends.
     private static let recordingPatience: UInt64 = 30_000_000_000
-    /// When nobody waits any more for nodes to leave: they are not told later, when a disk that was full no longer is.
-    private var retirementEnd: UInt64?
-    /// Nodes that have not left until then.
-    private var remaining: Set<Int> = []
-    /// Nanoseconds, longer than anybody waits.
-    private static let retirementPatience: UInt64 = 15_000_000_000
     private let settings: ArbiterSettings
     private let directory: RunDirectory
     /// Anybody may use it.
@@ -231,7 +225,6 @@ public final class ArbiterLoop: @unchecked Sendable {
         jobs.settle(dead: roster.deadMask, now: now, &orders)
         for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
-        if let retirementEnd, retirementEnd <= now { endRetirements() }
         checkpointIfDue(now)
         tellOutage(now)
         guard orders.deadline <= now else { return }
@@ -328,32 +321,20 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     /// Asks a node to end its work. False when there is no such node (any more).
-    func beginRetirement(_ node: Int) -> Bool {
+    ///
+    /// - Parameter patience: as long as it is waited for. A node is not told later, as when a full disk has room again.
+    func beginRetirement(_ node: Int, within patience: Duration) -> Bool {
         guard isMember(node) else { return false }
-        remaining.remove(node)
-        guard !orders.contains(.powerOff(node: node)) else { return true }
-        orders.submit(.powerOff(node: node), .powerOff, only: Station(UInt8(node)))
-        retirementEnd = Clock.now() + Self.retirementPatience
+        let purpose = Orders.Purpose.powerOff(node: node)
+        guard !orders.contains(purpose) else { return true }
+        let end = Clock.now() + UInt64(patience / .nanoseconds(1))
+        orders.submit(purpose, .powerOff, only: Station(UInt8(node)), until: end)
         return true
     }
 
     /// Whether everything that the node did is saved, or the node is gone.
     func isRetired(_ node: Int) -> Bool {
-        !isMember(node) || !orders.contains(.powerOff(node: node)) && !remaining.contains(node)
-    }
-
-    private func endRetirements() {
-        orders.removeAll { purpose in
-            guard case .powerOff(let node) = purpose else { return false }
-            remaining.insert(node)
-            return true
-        }
-        retirementEnd = nil
-    }
-
-    func endRetirement(_ node: Int) {
-        orders.removeAll { $0 == .powerOff(node: node) }
-        remaining.insert(node)
+        !isMember(node) || orders.outcome(of: .powerOff(node: node)) == .done
     }
 
     /// Tells all joined nodes to record their transactions, or to stop; returns whom it told.

@@ -134,9 +134,8 @@ public struct ArbiterProcess: Sendable {
     }
 
     private func retire(_ node: Int) async throws {
-        guard try await loop.perform({ $0.beginRetirement(node) }) else { return }
+        guard try await loop.perform({ $0.beginRetirement(node, within: Self.patience) }) else { return }
         guard try await !loop.wait(Self.patience, until: { $0.isRetired(node) }) else { return }
-        try await loop.perform { $0.endRetirement(node) }
         throw Failure(
             .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
             advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",

@@ -33,6 +33,8 @@ struct Orders {
         let payload: [UInt8]
         /// The only node that may do it; nil for any.
         let only: Station?
+        /// When it is given up.
+        let end: UInt64
         var target = Station.nobody
         var tries = 0
         var refusals = 0
@@ -57,6 +59,7 @@ struct Orders {
 
     private var orders: [Order] = []
     private var nextIdentifier: UInt64
+    /// Until they are taken, or the same is ordered again.
     private var finished: [(Purpose, Outcome)] = []
     /// Answers of nodes that were told to record or to stop that, until somebody takes them.
     private var recorders: [ArbiterRecordHistory.Node] = []
@@ -66,12 +69,16 @@ struct Orders {
         nextIdentifier = UInt64(incarnation) << 32
     }
 
+    /// - Parameter end: when the order is given up, nanoseconds.
     mutating func submit(
-        _ purpose: Purpose, _ verb: Wire.Command.Verb = .perform, _ payload: [UInt8] = [], only: Station? = nil
+        _ purpose: Purpose, _ verb: Wire.Command.Verb = .perform, _ payload: [UInt8] = [], only: Station? = nil,
+        until end: UInt64 = .max
     ) {
         nextIdentifier += 1
+        finished.removeAll { $0.0 == purpose }
         orders.append(
-            Order(identifier: nextIdentifier, purpose: purpose, verb: verb, payload: payload, only: only))
+            Order(
+                identifier: nextIdentifier, purpose: purpose, verb: verb, payload: payload, only: only, end: end))
     }
 
     /// Orders that are not done for good.
@@ -84,11 +91,15 @@ struct Orders {
         orders.removeAll { isMeant($0.purpose) }
     }
 
-    /// Orders that ended since the last call, in the order in which they ended.
+    /// Orders of jobs that ended since the last call, in the order in which they ended.
     mutating func takeFinished() -> [(Purpose, Outcome)] {
-        defer { finished = [] }
-        return finished
+        let taken = finished.filter { $0.0.job != nil }
+        if !taken.isEmpty { finished.removeAll { $0.0.job != nil } }
+        return taken
     }
+
+    /// How the last order to a node ended; nil while it is under way, or when it was given up.
+    func outcome(of purpose: Purpose) -> Outcome? { finished.last { $0.0 == purpose }?.1 }
 
     mutating func takeRecorders() -> [ArbiterRecordHistory.Node] {
         defer { recorders = [] }
@@ -116,7 +127,8 @@ struct Orders {
         }
     }
 
-    /// What is saved is done. What an epoch has undone is not, and is sent again.
+    /// What is saved is done. What an epoch has undone is not, and is sent again. What is not done by its end is given
+    /// up; a node may still do it.
     mutating func settle(saved: GlobalTime, chain: [EpochRecord], now: UInt64) {
         for place in orders.indices {
             guard let time = orders[place].time, Self.isUndone(time, chain) else { continue }
@@ -125,7 +137,7 @@ struct Orders {
             orders[place].deadline = now
         }
         for order in orders where order.isSaved(saved) { finished.append((order.purpose, .done)) }
-        orders.removeAll { $0.isSaved(saved) }
+        orders.removeAll { $0.isSaved(saved) || $0.end <= now }
     }
 
     /// Whether an epoch that was opened after the commit undid it.

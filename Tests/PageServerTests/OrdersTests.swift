@@ -98,6 +98,42 @@ import Wire
         #expect(orders.takeFinished().map(\.1) == [.refused])
     }
 
+    /// A node that is to leave until then stays, also where what it did is not saved in time.
+    @Test func whatIsTooLateIsGivenUp() {
+        let leave = Orders.Purpose.powerOff(node: 2)
+        for isAnswered in [false, true] {
+            var orders = Orders(incarnation: 1)
+            orders.submit(leave, .powerOff, only: Station(2), until: 100)
+            let first = sent(&orders, at: 0)
+            #expect(first.map(\.node) == [Station(2)])
+            if isAnswered { answer(&orders, first[0].identifier, Self.time(1, 5)) }
+            orders.settle(saved: Self.time(1, 4), chain: Self.chain, now: 99)
+            #expect(orders.contains(leave) && orders.outcome(of: leave) == nil)
+            orders.settle(saved: Self.time(1, 4), chain: Self.chain, now: 100)
+            #expect(!orders.contains(leave) && orders.outcome(of: leave) == nil)
+            orders.settle(saved: Self.time(1, 9), chain: Self.chain, now: 101)
+            #expect(orders.outcome(of: leave) == nil && sent(&orders, at: 1 << 40).isEmpty)
+        }
+    }
+
+    /// Until the same is ordered again; jobs take theirs.
+    @Test func howAnOrderToANodeEndedIsKnown() {
+        let leave = Orders.Purpose.powerOff(node: 2)
+        var orders = Orders(incarnation: 1)
+        for round in 1...2 as ClosedRange<UInt64> {
+            orders.submit(leave, .powerOff, only: Station(2))
+            #expect(orders.outcome(of: leave) == nil)
+            answer(&orders, sent(&orders, at: round)[0].identifier, Self.time(1, round))
+            orders.settle(saved: Self.time(1, round), chain: Self.chain, now: round)
+            #expect(orders.takeFinished().isEmpty && orders.outcome(of: leave) == .done)
+        }
+        orders.submit(leave, .powerOff, only: Station(2))
+        for now in 1...100 as ClosedRange<UInt64> where orders.contains(leave) {
+            for sent in sent(&orders, at: now << 40) { answer(&orders, sent.identifier, .zero, .refused) }
+        }
+        #expect(orders.outcome(of: leave) == .refused)
+    }
+
     @Test func anotherArbitersAnswersAreNotTaken() {
         var orders = Orders(incarnation: 2)
         orders.submit(.start(job: 2))
