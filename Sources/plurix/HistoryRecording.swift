@@ -18,6 +18,8 @@ actor HistoryRecording {
     private let cluster: ClusterHandle
     private let path: String
     private var recording: Recording?
+    /// While one records, nobody else does: nodes tell all of it to one place.
+    private var lock: ProcessLock?
     /// The files that were there, and were told to fill, when recording began.
     private var begun: Set<String> = []
     /// How long machines had been paused that the arbiter knew, and how long they were since recording began.
@@ -69,9 +71,15 @@ actor HistoryRecording {
         guard access(path, W_OK) == 0 else { throw Failure(.input, "the history \(path) cannot be written", at: path) }
     }
 
-    /// - Throws: what the arbiter says, or `.unavailable` while a program runs, whose recording this would end; nothing
-    ///   records then.
+    /// - Throws: what the arbiter says, or `.unavailable` while a program runs, or another command records, whose
+    ///   recording this would end; nothing records then.
     func begin() async throws(Failure) {
+        lock = try ProcessLock.take(cluster.directory.lock(of: "history"))
+        guard lock != nil else {
+            throw Failure(
+                .unavailable, "another plurix run records the transactions of this cluster",
+                advice: "wait for it, or stop its program with \(cluster.directory.hint("stop"))")
+        }
         if let running = try await cluster.arbiter().send(ArbiterStatus()).running {
             throw Failure(
                 .unavailable, "\(running.program) still runs on this cluster",

@@ -104,6 +104,40 @@ extension LiveTests {
             }
         }
 
+        /// Nodes tell all of it to one place: a second one would end what the first records, and empty it.
+        @Test func onlyOneRunRecords() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                let files = ["/a", "/b", "/c"].map { cluster.base + $0 }
+                func record(_ file: String) async throws -> Harness.Outcome {
+                    try await cluster.plurix(["run", "counter", "100", "--history", file])
+                }
+                for _ in 0..<4 {
+                    async let first = record(files[0])
+                    async let second = record(files[1])
+                    async let third = record(files[2])
+                    let outcomes = [try await first, try await second, try await third]
+                    #expect(outcomes.contains { $0.status == 0 }, "\(outcomes)")
+                    for (outcome, file) in zip(outcomes, files) {
+                        if outcome.status == 0 {
+                            try await expectRight(file, cluster)
+                            unlink(file)
+                        } else {
+                            #expect(outcome.status == 69 && outcome.complaint.contains("another plurix run records"))
+                            #expect(!FileManager.default.fileExists(atPath: file))
+                        }
+                    }
+                }
+                // Whoever begins, and whoever ends.
+                let lock = try ProcessLock.take(cluster.directory + "/history.lock")
+                let isHeld = lock != nil
+                #expect(isHeld)
+                #expect(try await record(files[0]).status == 69)
+                #expect(try await cluster.run("counter", "10").result == .integer(20))
+                _ = consume lock
+                #expect(try await record(files[0]).status == 0)
+            }
+        }
+
         @Test func aMemoryThatIsTooLargeToBeRecordedIsRefused() async throws {
             try await LiveCluster.with("--nodes", "1", "--shared", "512") { cluster in
                 let file = cluster.base + "/bank.history"
