@@ -120,12 +120,20 @@ actor HistoryRecording {
         }
     }
 
-    /// Makes the history and writes it.
+    /// The nodes record no more.
     ///
-    /// - Returns: how many transactions it has.
-    func end() async throws(Failure) -> Int {
+    /// - Returns: what `writeHistory` needs.
+    func end() async throws(Failure) -> ArbiterRecordHistory.Reply {
         let reply = try await tell(isOn: false)
         note(reply)
+        return reply
+    }
+
+    /// Makes the history and writes it.
+    ///
+    /// - Parameter reply: of the arbiter when recording ended.
+    /// - Returns: how many transactions it has.
+    func writeHistory(_ reply: ArbiterRecordHistory.Reply) throws(Failure) -> Int {
         guard var recording else { throw Failure(.fault, "a recording ended that had not begun") }
         let stopped = Set(reply.nodes.map(\.number))
         let sources = sources()

@@ -58,7 +58,6 @@ struct Run: AsyncParsableCommand {
         for node in absent { Terminal.progress("\(node.name) is \(node.state.rawValue) and takes no part") }
         let recording = try history.map { path throws(Failure) in try HistoryRecording(cluster, to: path) }
         let interruption = Interruption()
-        try await recording?.begin()
         let limit = timeout.map { Duration.seconds($0) }
         let trace = RunTrace()
         let run = ProgramRun(cluster, request, limit: limit, since: start, trace)
@@ -68,20 +67,42 @@ struct Run: AsyncParsableCommand {
             guard let left = try? await end.failure(after: interruption) else { return }
             obey(interruption, left)
         }
+        do throws(Failure) { try await begin(recording, interruption, trace) } catch {
+            obey(interruption, error)
+            throw error
+        }
         let outcome = await outcome(of: run, on: chosen, since: status.commitTime, recording)
+        // The result is shown all the same, before any error.
+        if case .success(var report) = outcome {
+            report.absent = absent.map { ProgramReport.Absent(name: $0.name, state: $0.state) }
+            if common.json { try Terminal.show(json: report) } else { show(report) }
+        }
+        let unwritten = await finish(recording, trace, watch)
         watch.cancel()
-        let unwritten = await finish(recording)
-        var report: ProgramReport
+        let report: ProgramReport
         do { report = try outcome.get() } catch {
             if let unwritten { Terminal.progress("\(unwritten)") }
             obey(interruption, Failure(error, while: "running \(program)"))
             throw error
         }
-        report.absent = absent.map { ProgramReport.Absent(name: $0.name, state: $0.state) }
-        if common.json { try Terminal.show(json: report) } else { show(report) }
-        // The result is shown all the same, before the error.
         if let unwritten { obey(interruption, unwritten) }
         if let failure = report.failure ?? unwritten { throw failure }
+    }
+
+    /// Has the nodes record, before there is anything to record.
+    ///
+    /// - Throws: why they do not, or that somebody wants the command to end: then the program does not begin any more.
+    private func begin(
+        _ recording: HistoryRecording?, _ interruption: Interruption, _ trace: RunTrace
+    ) async throws(Failure) {
+        guard let recording else { return }
+        trace.note(.preparing)
+        try await recording.begin()
+        guard !interruption.isNoted else {
+            await recording.abandon()
+            throw RunEnd.unbegun(program)
+        }
+        trace.note(.running)
     }
 
     /// Ends the command if somebody wants that.
@@ -118,13 +139,24 @@ struct Run: AsyncParsableCommand {
         return outcome
     }
 
-    /// A program that failed has a history too.
+    /// A program that failed has a history too, and one that did not begin has none.
     ///
+    /// - Parameter watch: ends the command while nodes are waited for, should somebody want that.
     /// - Returns: Why there is none.
-    private func finish(_ recording: HistoryRecording?) async -> Failure? {
+    private func finish(
+        _ recording: HistoryRecording?, _ trace: RunTrace, _ watch: Task<Void, Never>
+    ) async -> Failure? {
         guard let recording, let path = history else { return nil }
+        let hasBegun = trace.state.job != nil
+        trace.note(.recorded)
+        guard hasBegun else {
+            await recording.abandon()
+            return nil
+        }
         do throws(Failure) {
-            let count = try await recording.end()
+            let reply = try await recording.end()
+            watch.cancel()
+            let count = try await recording.writeHistory(reply)
             Terminal.progress("\(path): \(count) transactions; see plurix check \(path.quoted)")
             return nil
         } catch {

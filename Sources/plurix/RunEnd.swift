@@ -4,7 +4,16 @@ import Synchronization
 
 /// How far a run is, for whoever ends it from outside.
 final class RunTrace: Sendable {
+    enum Phase {
+        /// The nodes are about to record, and the program is not begun before they do.
+        case preparing
+        case running
+        /// The program has ended, and the nodes are about to end what they record.
+        case recorded
+    }
+
     struct State {
+        var phase = Phase.running
         /// Nil until the arbiter has begun it.
         var job: Int?
         var parts: [ArbiterJob.Part] = []
@@ -14,6 +23,7 @@ final class RunTrace: Sendable {
 
     var state: State { held.withLock { $0 } }
 
+    func note(_ phase: Phase) { held.withLock { $0.phase = phase } }
     func note(job: Int) { held.withLock { $0.job = job } }
     func note(_ parts: [ArbiterJob.Part]) { held.withLock { $0.parts = parts } }
 }
@@ -54,7 +64,7 @@ struct RunEnd {
     /// - Throws: when the task is cancelled, as it is when the run has come to its end.
     func failure(after interruption: Interruption) async throws -> Failure {
         try await interruption.wait()
-        Terminal.progress("stopping \(program)")
+        if trace.state.phase != .recorded { Terminal.progress("stopping \(program)") }
         let deadline = ContinuousClock.now + Self.patience
         let findings = Findings()
         Task { await tell(findings) }
@@ -67,6 +77,11 @@ struct RunEnd {
         try await Task.sleep(until: deadline)
         let found = findings.found.withLock { $0 }
         let hint = cluster.directory.hint
+        switch trace.state.phase {
+        case .preparing: return Self.unbegun(program)
+        case .recorded: return trace.state.job == nil ? Self.unbegun(program) : Self.unwritten(program)
+        case .running: break
+        }
         guard found.isTold else { return Self.unheard(program, found.trouble, hint) }
         let all = RunProgress.participants(trace.state.parts, found.status)
         let late = all.filter { $0.part != .finished }
@@ -79,11 +94,13 @@ struct RunEnd {
         let arbiter = BackgroundProcess.arbiter.client(in: cluster.directory)
         let deadline = ContinuousClock.now + Self.hearing
         do throws(Failure) {
-            while trace.state.job == nil, ContinuousClock.now < deadline {
+            while trace.state.job == nil, trace.state.phase != .recorded, ContinuousClock.now < deadline {
                 // Nobody cancels it.
                 try? await Task.sleep(for: .milliseconds(10))
             }
-            if let job = trace.state.job {
+            let state = trace.state
+            guard state.phase == .running else { return }
+            if let job = state.job {
                 _ = try await arbiter.sendPatiently(ArbiterCancel(job: job), limit: Self.hearing)
                 findings.found.withLock { $0.isTold = true }
             } else {
@@ -93,6 +110,16 @@ struct RunEnd {
         } catch {
             findings.found.withLock { $0.trouble = error }
         }
+    }
+
+    /// The nodes had not begun to record.
+    static func unbegun(_ program: String) -> Failure {
+        Failure(.unavailable, "\(program) was not begun", at: program)
+    }
+
+    /// The nodes have not told everything. The arbiter has them stop by itself.
+    private static func unwritten(_ program: String) -> Failure {
+        Failure(.unavailable, "\(program) has ended, and no history of it was written", at: program)
     }
 
     /// The arbiter was not told, or has not answered.

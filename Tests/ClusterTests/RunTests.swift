@@ -137,6 +137,21 @@ extension LiveTests {
             }
         }
 
+        /// Nor do nodes that do not answer keep a command that waits until they record.
+        @Test func aRunThatHasNotBegunEndsSoon() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                // It is seen to be silent only later.
+                try await cluster.plurix("net", "loss", "100%")
+                let outcome = try await cluster.plurix(
+                    after: "1", signal: "TERM", options: ["--preserve-status", "-k", "5"],
+                    ["run", "counter", Self.endless, "--history", cluster.base + "/file"])
+                #expect(outcome.status == 143 && outcome.complaint.contains("counter was not begun"), "\(outcome)")
+                try await cluster.plurix("net", "heal")
+                _ = try await cluster.wait { $0.nodes.map(\.state) == ["joined"] }
+                #expect(try await cluster.run("counter", "10").result == .integer(10))
+            }
+        }
+
         @Test func whoTakesNoPartIsNamed() async throws {
             try await LiveCluster.with("--nodes", "3") { cluster in
                 try await cluster.plurix("pause", "n2")
