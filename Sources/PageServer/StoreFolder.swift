@@ -31,6 +31,32 @@ public enum StoreFolder {
         return names.filter { !ignored.contains($0) }.min().map { .other($0) } ?? .nothing
     }
 
+    /// - Throws: `.input` for a place inside of a store's directory: what lies there goes wherever that is moved.
+    public static func refuse(_ path: String, inside store: String) throws(Failure) {
+        // What is not there yet is made in the nearest directory that is.
+        var (place, existing) = (path, canonical(path))
+        while existing == nil, RunDirectory.parent(of: place) != place {
+            place = RunDirectory.parent(of: place)
+            existing = canonical(place)
+        }
+        guard var above = existing else { return }
+        // The store's directory itself is refused for what is in it.
+        if place == path { above = RunDirectory.parent(of: above) }
+        while !StoreUser.isSame(above, store) {
+            guard above != "/" else { return }
+            above = RunDirectory.parent(of: above)
+        }
+        throw Failure(
+            .input, "\(path) would lie inside of the store \(store)", advice: "name a directory beside it", at: path)
+    }
+
+    /// The path of what is there, without links; nil where nothing is.
+    private static func canonical(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
+        defer { free(resolved) }
+        return String(cString: resolved)
+    }
+
     /// Makes an empty directory for a store, for this user alone, and those above it.
     ///
     /// - Returns: Whether it was not there.

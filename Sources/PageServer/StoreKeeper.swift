@@ -259,7 +259,8 @@ final class StoreKeeper: @unchecked Sendable {
             }
             do throws(Failure) {
                 if let trouble { throw trouble }
-                return .success(try StoreRevival.fork(&keeper.state, at: name, into: target, cluster: cluster))
+                return .success(
+                    try StoreRevival.fork(&keeper.state, from: path, at: name, into: target, cluster: cluster))
             } catch {
                 return .failure(error)
             }

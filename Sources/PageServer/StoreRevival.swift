@@ -55,10 +55,10 @@ public enum StoreRevival {
     ///
     /// - Parameters:
     ///   - name: Of the checkpoint; nil for the newest state.
-    ///   - target: A directory that is empty or missing.
+    ///   - target: A directory that is empty or missing, and not inside of the store's own.
     /// - Returns: The commit time of that state.
     /// - Throws: `.unavailable` while another process uses the store; `.input` when there is no such checkpoint, or
-    ///   something is in the target.
+    ///   something is in the target, or that cannot be one.
     public static func fork(
         from path: String, at name: String?, into target: String, cluster: UInt64? = nil
     ) throws(Failure) -> GlobalTime {
@@ -67,7 +67,7 @@ public enum StoreRevival {
         do throws(StoreError) { state = try DurableState(Store.open(disk)) } catch {
             throw Failure(error, store: path)
         }
-        return try fork(&state, at: name, into: target, cluster: cluster ?? state.store.cluster)
+        return try fork(&state, from: path, at: name, into: target, cluster: cluster ?? state.store.cluster)
     }
 
     /// Makes a store out of what a damaged one still holds, which is not touched: the newest state all of which can be
@@ -75,14 +75,16 @@ public enum StoreRevival {
     ///
     /// - Returns: What it begins with, and the checkpoints that are lost, by rising time: those that were not whole,
     ///   and those of which nothing but the name is left.
-    /// - Throws: as `fork`; `.fault` when nothing whole is found.
+    /// - Throws: as `fork`; `.fault` when nothing whole is found, with the names of all that is lost.
     public static func salvage(
         from path: String, at name: String?, into target: String
     ) throws(Failure) -> (found: CheckpointReport, lost: [CheckpointReport]) {
+        try StoreFolder.refuse(target, inside: path)
         let disk = try StoreDirectory(path, for: .reading)
         var state: DurableState<StoreDirectory>
         do throws(StoreError) { state = try DurableState(Store.salvage(disk)) } catch {
-            throw Failure(error, store: path)
+            guard case .damaged = error else { throw Failure(error, store: path) }
+            throw nothingIsLeft("\(path): \(error)", lost: try namedCheckpoints(path), path)
         }
         var candidates = Array(state.store.checkpoints.reversed())
         let gone: [Checkpoint]
@@ -105,19 +107,49 @@ public enum StoreRevival {
                     at: time, into: disk, cluster: .random(in: 1 ... .max), identity: generator.next()
                 ).store.checkpoints
             }
-            // Of what is newer than one that was wanted nobody has looked whether it is whole.
-            let broken = state.store.checkpoints.filter {
-                !saved.contains($0) && (name == nil || $0.time < one.time)
-            }
+            let broken = try broken(&state, saved, from: one.time, path)
             return (CheckpointReport(one), (broken + gone).map { CheckpointReport($0) })
         }
         guard let name else {
-            throw Failure(
-                .fault, "\(path): no state that is whole can be read back",
-                advice: "restore the directory from an export, or begin a new one", at: path)
+            throw nothingIsLeft(
+                "\(path): no state that is whole can be read back", lost: candidates.reversed() + gone, path)
         }
         throw Failure(
             .fault, "\(path): not all of \(name.printable) can be read back", advice: "try an older one", at: path)
+    }
+
+    /// The checkpoints that cannot be read back, of those to which the log leads.
+    ///
+    /// - Parameters:
+    ///   - saved: Those of the new store.
+    ///   - time: That of the state with which it begins.
+    private static func broken(
+        _ state: inout DurableState<StoreDirectory>, _ saved: [Checkpoint], from time: GlobalTime, _ path: String
+    ) throws(Failure) -> [Checkpoint] {
+        var broken: [Checkpoint] = []
+        for one in state.store.checkpoints where !saved.contains(one) {
+            do throws(StoreError) {
+                // One that is newer than the one that was wanted is not in the new store, and whole for all that.
+                if one.time > time, try state.isWhole(at: one.time) { continue }
+            } catch {
+                throw Failure(error, store: path)
+            }
+            broken.append(one)
+        }
+        return broken
+    }
+
+    /// All that is known of a store of which nothing can be salvaged, by rising time.
+    private static func namedCheckpoints(_ path: String) throws(Failure) -> [Checkpoint] {
+        let disk = try StoreDirectory(path, for: .reading)
+        do throws(StoreError) { return try Store.namedCheckpoints(disk) } catch { throw Failure(error, store: path) }
+    }
+
+    private static func nothingIsLeft(_ message: String, lost: [Checkpoint], _ path: String) -> Failure {
+        let names = lost.map { CheckpointReport($0).title }.joined(separator: ", ")
+        return Failure(
+            .fault, message + (lost.isEmpty ? "" : "; the checkpoints that are lost: \(names)"),
+            advice: "restore the directory from an export, or begin a new one", at: path)
     }
 
     /// Why a checkpoint of which nothing but the name is left is lost.
@@ -136,9 +168,11 @@ public enum StoreRevival {
     }
 
     static func fork(
-        _ state: inout DurableState<StoreDirectory>, at name: String?, into target: String, cluster: UInt64
+        _ state: inout DurableState<StoreDirectory>, from path: String, at name: String?, into target: String,
+        cluster: UInt64
     ) throws(Failure) -> GlobalTime {
-        try make(from: &state, at: name, into: target) { state, time, disk throws(StoreError) in
+        try StoreFolder.refuse(target, inside: path)
+        return try make(from: &state, at: name, into: target) { state, time, disk throws(StoreError) in
             var generator = SystemRandomNumberGenerator()
             _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
         }

@@ -18,6 +18,12 @@ extension Store where Medium: ~Copyable {
         return sightings.checkpoints.filter { state.place(of: $0.time) == nil }
     }
 
+    /// Of a store that cannot even be opened to salvage it: all checkpoints of which records tell. By rising time.
+    public static func namedCheckpoints(_ disk: consuming Medium) throws(StoreError) -> [Checkpoint] {
+        var store = try unread(disk)
+        return try store.lostCheckpoints()
+    }
+
     private mutating func segmentsBehindTheEnd() throws(StoreError) -> [UInt64] {
         do throws(DiskError) {
             return try disk.files().compactMap { if case .segment(let number) = $0 { number } else { nil } }
@@ -62,7 +68,8 @@ private struct Sightings {
             for _ in 0..<count {
                 if let time = reader.word() { checkpoints.removeAll { $0.time.raw == time } }
             }
-        case .registers, .begin, .page, .copy, .dropped, .retention, .seal, .rewind: break
+        case .rewind: checkpoints.removeAll { $0.time > head.time }
+        case .registers, .begin, .page, .copy, .dropped, .retention, .seal: break
         }
     }
 

@@ -54,7 +54,7 @@ extension Store where Medium: ~Copyable {
     }
 
     /// A store of which nothing but the superblocks was read.
-    private static func unread(_ disk: consuming Medium, cluster: UInt64? = nil) throws(StoreError) -> Store {
+    static func unread(_ disk: consuming Medium, cluster: UInt64? = nil) throws(StoreError) -> Store {
         let nobody = Superblock(
             cluster: 0, identity: 0, key: LogKey(hash: SipHash.Key(low: 0, high: 0), format: 0),
             geometry: Geometry(pageCount: 0))

@@ -69,8 +69,9 @@ struct StoreCommand: ParsableCommand {
             discussion: """
                 It begins with the newest state all of which can be read back, or with the checkpoint that is named; \
                 what was saved after that is lost. Checkpoints that are lost with the damage are named, newer and \
-                older ones. The damaged store is not changed. To go on with the new one: plurix up --from NEW. The \
-                exit code is 70 when nothing is left.
+                older ones, as far as their names can be read. The damaged store is not changed, and NEW cannot lie \
+                inside of it. To go on with the new one: plurix up --from NEW. The exit code is 70 when nothing is \
+                left.
                 """)
 
         @OptionGroup var common: CommonOptions

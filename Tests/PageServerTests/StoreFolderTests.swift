@@ -8,40 +8,6 @@ import Wire
 
 /// Stores as whole directories: who has one, where it goes, and what is said of those that cannot be used.
 @Suite struct StoreFolderTests {
-    private final class Place {
-        let path = "/tmp/plurix-folder-test-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
-
-        init() throws {
-            try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
-        }
-
-        deinit {
-            try? FileManager.default.removeItem(atPath: path)
-        }
-
-        /// - Parameter format: Of the system pages.
-        func makeStore(_ name: String, pages: Int = 1024, format: UInt8 = 1) throws {
-            var store = try Store.create(
-                on: try StoreDirectory("\(path)/\(name)", for: .creating), cluster: 7, identity: 1,
-                key: SipHash.Key(low: 2, high: 3), Geometry(pageCount: pages, reserveBytes: 4096))
-            let page = [UInt8](repeating: 1, count: Limits.pageBytes)
-            try store.put(1, version: GlobalTime(raw: 5), page.span.bytes)
-            var root = [UInt8](repeating: 0, count: Limits.pageBytes)
-            root.replaceSubrange(0..<9, with: Array("PLURIX\0\0".utf8) + [format])
-            try store.put(0, version: GlobalTime(raw: 5), root.span.bytes)
-            try store.commitCheckpoint(Checkpoint(time: GlobalTime(raw: 5), created: 0, isKept: true))
-        }
-
-        func touch(_ name: String) throws { try Data("x".utf8).write(to: URL(filePath: "\(path)/\(name)")) }
-
-        func segments(_ name: String) throws -> [URL] {
-            try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)").filter { $0.hasPrefix("segment.") }
-                .sorted().map { URL(filePath: "\(path)/\(name)/\($0)") }
-        }
-
-        var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path))?.sorted() ?? [] }
-    }
-
     @Test func whatADirectoryHoldsIsSeen() throws {
         let place = try Place()
         let path = place.path + "/s"
@@ -58,36 +24,28 @@ import Wire
         #expect(throws: Failure.self) { try StoreFolder.content(of: path + "/notes") }
     }
 
-    @Test func whatASalvagedStoreHasLostIsNamed() throws {
+    @Test func nothingIsMadeInsideOfAStore() throws {
         let place = try Place()
         try place.makeStore("s")
-        let file = URL(filePath: place.path + "/s/segment.0000000000000001")
-        let count = try Data(contentsOf: file).count
-        do {
-            var store = try Store.open(try StoreDirectory(place.path + "/s", for: .writing))
-            for counter in 6...7 as ClosedRange<UInt64> {
-                let page = [UInt8](repeating: UInt8(counter), count: Limits.pageBytes)
-                try store.put(1, version: GlobalTime(raw: counter), page.span.bytes)
-                try store.commitCheckpoint(
-                    Checkpoint(time: GlobalTime(raw: counter), created: counter, label: "l\(counter)", isKept: true))
+        let path = place.path + "/s"
+        let names = try FileManager.default.contentsOfDirectory(atPath: path).sorted()
+        #expect(symlink(path, place.path + "/link") == 0)
+        _ = try StoreFolder.make(place.path + "/x")
+        for target in ["s/t", "s/t/u", "s/", "s/./t", "link/t", "x/../s/t"].map({ "\(place.path)/\($0)" }) {
+            let forked = #expect(throws: Failure.self) { try StoreRevival.fork(from: path, at: nil, into: target) }
+            let salvaged = #expect(throws: Failure.self) {
+                try StoreRevival.salvage(from: path, at: nil, into: target)
+            }
+            for failure in [forked, salvaged] {
+                // What is the store's directory itself is refused for what is in it.
+                let isTold = failure?.message == "\(target) would lie inside of the store \(path)"
+                #expect(failure?.kind == .input && isTold != target.hasSuffix("/"), "\(String(describing: failure))")
             }
         }
-        let last = try #require(place.segments("s").last)
-        var bytes = try Data(contentsOf: last)
-        bytes[(last == file ? count : 0) + 1000] ^= 4
-        try bytes.write(to: last)
-        let (found, lost) = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
-        #expect(found.time == 5 && lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"])
-        // Who wants one of them is told why there is none.
-        for name in ["l7", "6", "l8"] {
-            let failure = #expect(throws: Failure.self) {
-                try StoreRevival.salvage(from: place.path + "/s", at: name, into: place.path + "/u")
-            }
-            #expect(failure?.kind == (name == "l8" ? .input : .fault) && failure?.advice?.contains("0:5") == true)
-            let isTold = failure?.message.contains("is lost: segment.") == true
-            #expect(isTold == (name != "l8"), "\(String(describing: failure))")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: path).sorted() == names)
+        for target in ["t", "s.1", "x/s"] {
+            _ = try StoreRevival.salvage(from: path, at: nil, into: "\(place.path)/\(target)")
         }
-        #expect(try StoreExamination(of: place.path + "/t").checkpoints.map(\.time) == [5])
     }
 
     @Test func directoriesAreMadeForThisUserAlone() throws {

@@ -142,6 +142,29 @@ import Wire
         #expect(named.contains("l120"))
     }
 
+    /// What cannot even be opened to salvage it has names all the same.
+    @Test func whatIsLostWithAllOfItIsNamed() throws {
+        let (disk, _) = try Self.image(isCleaned: true)
+        let whole = try Store.examine(disk)
+        var damaged = disk
+        for file in whole.state.segments.all.dropLast() { damaged[.segment(file.number)] = [] }
+        let refusal = #expect(throws: StoreError.self) { _ = try Store.salvage(damaged).cluster }
+        guard case .damaged = refusal else {
+            Issue.record("it was refused for \(String(describing: refusal))")
+            return
+        }
+        #expect(try Store.namedCheckpoints(damaged) == whole.checkpoints)
+        #expect(try Store.namedCheckpoints(disk) == whole.checkpoints)
+    }
+
+    /// What came after the state that a fork began with never was its own.
+    @Test func aForkHasNotLostWhatItNeverHad() throws {
+        var store = try Store.open(try Self.image(isCleaned: false).disk)
+        let fork = try store.fork(at: Sample.time(60), into: SimulatedDisk(), cluster: 8, identity: 5)
+        #expect(store.checkpoints.contains { $0.time > Sample.time(60) })
+        #expect(try Store.namedCheckpoints(fork.disk) == fork.checkpoints)
+    }
+
     /// Nil when nothing is left.
     private func lost(_ disk: SimulatedDisk) throws -> [Checkpoint]? {
         do throws(StoreError) {

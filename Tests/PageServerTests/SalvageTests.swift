@@ -1,0 +1,101 @@
+import Control
+import Foundation
+import Testing
+import Wire
+
+@testable import PageServer
+@testable import Store
+
+/// What is said of a damaged store when another one is made of what it still holds.
+@Suite struct SalvageTests {
+    @Test func whatASalvagedStoreHasLostIsNamed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let file = URL(filePath: place.path + "/s/segment.0000000000000001")
+        let count = try Data(contentsOf: file).count
+        do {
+            var store = try Store.open(try StoreDirectory(place.path + "/s", for: .writing))
+            for counter in 6...7 as ClosedRange<UInt64> {
+                let page = [UInt8](repeating: UInt8(counter), count: Limits.pageBytes)
+                try store.put(1, version: GlobalTime(raw: counter), page.span.bytes)
+                try store.commitCheckpoint(
+                    Checkpoint(time: GlobalTime(raw: counter), created: counter, label: "l\(counter)", isKept: true))
+            }
+        }
+        let last = try #require(place.segments("s").last)
+        var bytes = try Data(contentsOf: last)
+        bytes[(last == file ? count : 0) + 1000] ^= 4
+        try bytes.write(to: last)
+        let (found, lost) = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
+        #expect(found.time == 5 && lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"])
+        // Who wants one of them is told why there is none.
+        for name in ["l7", "6", "l8"] {
+            let failure = #expect(throws: Failure.self) {
+                try StoreRevival.salvage(from: place.path + "/s", at: name, into: place.path + "/u")
+            }
+            #expect(failure?.kind == (name == "l8" ? .input : .fault) && failure?.advice?.contains("0:5") == true)
+            let isTold = failure?.message.contains("is lost: segment.") == true
+            #expect(isTold == (name != "l8"), "\(String(describing: failure))")
+        }
+        #expect(try StoreExamination(of: place.path + "/t").checkpoints.map(\.time) == [5])
+    }
+
+    /// A state for each number, in a sealed segment of its own, which writes page 1 anew.
+    private static func save(_ times: ClosedRange<UInt64>, in path: String) throws {
+        for counter in times {
+            var store = try Store.open(try StoreDirectory(path, for: .writing))
+            let page = [UInt8](repeating: UInt8(counter), count: Limits.pageBytes)
+            try store.put(1, version: GlobalTime(raw: counter), page.span.bytes)
+            try store.commitCheckpoint(
+                Checkpoint(time: GlobalTime(raw: counter), created: counter, label: "l\(counter)", isKept: true))
+            try store.closeHead()
+            try store.settle()
+        }
+    }
+
+    /// Its page, before the end of the state and the seal.
+    private static func damage(_ segment: URL) throws {
+        var bytes = try Data(contentsOf: segment)
+        bytes[bytes.count - 2000] ^= 4
+        try bytes.write(to: segment)
+    }
+
+    private static func titles(_ path: String, at name: String?, into target: String) throws -> [String] {
+        let (found, lost) = try StoreRevival.salvage(from: path, at: name, into: target)
+        return ([found] + lost).map(\.title)
+    }
+
+    /// Also where an older state was wanted. Newer ones that are whole are not in the new store, and not lost.
+    @Test func whatIsNotWholeIsNamed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        try Self.save(6...8, in: path)
+        try Self.damage(place.segments("s")[2])
+        #expect(try Self.titles(path, at: nil, into: place.path + "/t") == ["0:8 (l8)", "0:7 (l7)"])
+        #expect(try Self.titles(path, at: "l6", into: place.path + "/u") == ["0:6 (l6)", "0:7 (l7)"])
+    }
+
+    @Test func whatIsLostWithAllOfItIsNamed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        try Self.save(6...8, in: path)
+        let segments = try place.segments("s")
+        try #require(segments.count == 4)
+        let names = "the checkpoints that are lost: 0:5, 0:6 (l6), 0:7 (l7), 0:8 (l8)"
+        // The system's page, which all states share.
+        var bytes = try Data(contentsOf: segments[0])
+        bytes[bytes.count - 2000] ^= 4
+        try bytes.write(to: segments[0])
+        let nothing = #expect(throws: Failure.self) { try Self.titles(path, at: nil, into: place.path + "/t") }
+        #expect(nothing?.kind == .fault)
+        #expect(nothing?.message == "\(path): no state that is whole can be read back; \(names)")
+        // And where the log cannot even be opened.
+        unlink(segments[0].path(percentEncoded: false))
+        let worse = #expect(throws: Failure.self) { try Self.titles(path, at: nil, into: place.path + "/t") }
+        #expect(worse?.kind == .fault && worse?.message.hasSuffix("; \(names)") == true, "\(String(describing: worse))")
+        #expect(worse?.advice?.contains("salvage") == false)
+        #expect(place.names == ["s"])
+    }
+}
