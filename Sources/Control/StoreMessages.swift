@@ -8,17 +8,17 @@ public struct CheckpointReport: Codable, Equatable, Sendable {
     public var counter: UInt64
     /// When it was taken, microseconds since 1970.
     public var created: UInt64
-    /// Empty for none, several with a space between two.
-    public var label: String
+    /// As people gave them, in that order. None has a space in it.
+    public var labels: [String]
     /// Whether it stays when a newer one comes; else it is only the newest state.
     public var isKept: Bool
 
-    public init(time: UInt64, epoch: UInt32, counter: UInt64, created: UInt64, label: String, isKept: Bool) {
+    public init(time: UInt64, epoch: UInt32, counter: UInt64, created: UInt64, labels: [String], isKept: Bool) {
         self.time = time
         self.epoch = epoch
         self.counter = counter
         self.created = created
-        self.label = label
+        self.labels = labels
         self.isKept = isKept
     }
 }

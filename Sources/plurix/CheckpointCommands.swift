@@ -87,7 +87,7 @@ struct Checkpoints: AsyncParsableCommand {
             Table.Column(heading: "KEPT"),
         ])
         table.rows = checkpoints.map { one in
-            [one.name, one.taken, one.label.printable, one.isKept ? "yes" : CheckpointName.newest]
+            [one.name, one.taken, one.labelsInWords, one.isKept ? "yes" : CheckpointName.newest]
         }
         return table
     }

@@ -139,13 +139,13 @@ struct StoreOptionsTests {
 
     @Test func checkpointsAreShownAsTheyAreNamed() {
         let reports = [
-            CheckpointReport(time: 0, epoch: 1, counter: 9, created: 0, label: "a", isKept: true),
+            CheckpointReport(time: 0, epoch: 1, counter: 9, created: 0, labels: ["a", "b"], isKept: true),
             CheckpointReport(
-                time: 0, epoch: 2, counter: 3027, created: 1_795_000_000_000_000, label: "", isKept: false),
+                time: 0, epoch: 2, counter: 3027, created: 1_795_000_000_000_000, labels: [], isKept: false),
         ]
         #expect(
             Checkpoints.table(reports).lines(width: 80) == [
-                "TIME    TAKEN                 LABEL  KEPT", "1:9     1970-01-01T00:00:00Z  a      yes",
+                "TIME    TAKEN                 LABEL  KEPT", "1:9     1970-01-01T00:00:00Z  a b    yes",
                 "2:3027  2026-11-18T11:06:40Z         newest",
             ])
     }
