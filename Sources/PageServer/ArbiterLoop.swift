@@ -42,7 +42,7 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
-    private var outage = StoreOutage()
+    private var outage: StoreOutage
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
 
@@ -70,6 +70,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         jobs = Jobs(incarnation: arbiter.endpoint.incarnation, in: directory, now: Clock.now())
         roster = Roster(arbiter)
         notices = NoticeBoard(build: settings.build, file: directory.notices, logger: logger)
+        outage = StoreOutage(after: directory.notices.lines, now: Clock.now())
         self.directory = directory
         world.onStall = { [weak self] failure in
             self?.answerAll(.failure(failure))
@@ -319,6 +320,9 @@ public final class ArbiterLoop: @unchecked Sendable {
     func cancel(_ job: Int) throws(Failure) {
         try jobs.cancel(job, now: Clock.now(), &orders)
     }
+
+    /// Why nothing is saved, also while a full disk has room for moments.
+    var outageWords: String? { outage.told }
 
     /// Asks a node to end its work. False when there is no such node (any more).
     ///

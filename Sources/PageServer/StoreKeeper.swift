@@ -301,7 +301,7 @@ final class StoreKeeper: @unchecked Sendable {
             case .trouble(let error?):
                 var failure = Failure(error, store: path)
                 cause = failure
-                failure.message = "nothing is saved: \(failure.message)"
+                failure.message = StoreOutage.beginning + failure.message
                 logger.critical("\(failure)")
                 trouble = failure
                 report?(.trouble(failure))

@@ -262,6 +262,19 @@ import Wire
         }
     }
 
+    @Test func theEndOfAnOutageIsToldByTheNextPageServer() async throws {
+        try await withCluster { cluster in
+            cluster.directory.notices.append(NoticeFile.line("nothing is saved: /s: No space left on device"))
+            try await cluster.start(nodes: 1)
+            let notices = try await cluster.wait { $0.notices.contains { $0.contains("can be written again") } }.notices
+            #expect(notices.count { $0.contains("nothing is saved") } == 1)
+            await cluster.killArbiter()
+            try await cluster.startArbiter()
+            let later = try await cluster.wait { $0.nodes.allSatisfy { $0.state == .joined } }.notices
+            #expect(later.count { $0.contains("can be written again") } == 1)
+        }
+    }
+
     @Test func whoWaitsIsAnsweredWhenItIsSoOrTooLateOrNeverWillBe() async throws {
         try await withCluster { cluster in
             try await cluster.startSegment()

@@ -25,6 +25,29 @@ struct StoreOutageTests {
         #expect(outage.hear(full, now: 50 * second) == "the disk is full")
     }
 
+    /// The next page server knows it by what was told.
+    @Test func anOutageOutlivesThePageServer() {
+        let begun = "2026-11-21T00:46:36Z nothing is saved: /s: the disk is full"
+        let ended = "2026-11-21T00:46:40Z the store can be written again, and saving goes on"
+        let other = "2026-11-21T00:46:41Z n1 was admitted, and nothing is saved: nothing"
+        for lines in [[], [other], [begun, other, ended, other]] {
+            var outage = StoreOutage(after: lines, now: second)
+            #expect(outage.deadline == .max && outage.end(now: .max) == nil, "\(lines)")
+        }
+        for lines in [[begun, other], [begun, ended, begun]] {
+            var outage = StoreOutage(after: lines, now: second)
+            // It may still be full, which was told.
+            #expect(outage.hear(Failure(.unavailable, "nothing is saved: /s: the disk is full"), now: second) == nil)
+            #expect(outage.deadline == .max && outage.hear(nil, now: 2 * second) == nil)
+            #expect(outage.deadline > 2 * second && outage.end(now: outage.deadline) != nil)
+            #expect(outage.end(now: .max) == nil)
+            // Or it was mended meanwhile.
+            var mended = StoreOutage(after: lines, now: second)
+            #expect(mended.deadline > second && mended.end(now: mended.deadline - 1) == nil)
+            #expect(mended.end(now: mended.deadline) == ended.split(separator: " ", maxSplits: 1).last.map(String.init))
+        }
+    }
+
     @Test func anotherReasonIsTold() {
         var outage = StoreOutage()
         #expect(outage.hear(nil, now: 0) == nil && outage.deadline == .max)
