@@ -9,6 +9,8 @@ public struct JoinWatch: Sendable {
     private static let lastWords = Duration.milliseconds(500)
     /// A debugger stops a process for moments.
     private static let stoppedLimit = Duration.seconds(3)
+    /// What is in the way for less is not told.
+    private static let troubleLimit = Duration.seconds(1)
 
     public init(_ cluster: ClusterHandle, limit: Duration) {
         self.cluster = cluster
@@ -17,7 +19,7 @@ public struct JoinWatch: Sendable {
 
     /// - Parameters:
     ///   - numbers: the nodes that must join.
-    ///   - progress: gets the cluster's state whenever a node's state has changed.
+    ///   - progress: gets the cluster's state whenever a node's state has changed, or something is in the way.
     /// - Throws: `.unavailable` when one of them dies or is refused, or the segment or the arbiter is stopped, without
     ///   which none joins; `.timeout` when one does not join in time.
     public func wait(
@@ -27,11 +29,16 @@ public struct JoinWatch: Sendable {
         let deadline = ContinuousClock.now + limit
         var shown: [NodeState] = []
         var goneOnAt = ContinuousClock.now
+        var untroubledAt = ContinuousClock.now
+        var told: String?
         while true {
             let status = try await cluster.status()
             let nodes = status.nodes.filter { names.contains($0.name) }
-            if nodes.map(\.state) != shown {
+            if status.trouble == nil { untroubledAt = .now }
+            let isLasting = ContinuousClock.now - untroubledAt >= Self.troubleLimit
+            if nodes.map(\.state) != shown || isLasting && status.trouble != told {
                 shown = nodes.map(\.state)
+                told = isLasting ? status.trouble : told
                 progress(status)
             }
             if nodes.contains(where: { $0.state == .refused }) {

@@ -136,6 +136,11 @@ public struct ArbiterProcess: Sendable {
     private func retire(_ node: Int) async throws {
         guard try await loop.perform({ $0.beginRetirement(node, within: Self.patience) }) else { return }
         guard try await !loop.wait(Self.patience, until: { $0.isRetired(node) }) else { return }
+        if let words = try await loop.perform({ $0.outageWords }) {
+            throw Failure(
+                .unavailable, "n\(node) stays, because what it did cannot be saved: \(words)",
+                advice: "then try again, or end it now with \(directory.hint("kill n\(node)"))", at: "n\(node)")
+        }
         throw Failure(
             .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
             advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",

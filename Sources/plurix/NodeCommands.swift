@@ -50,9 +50,7 @@ struct Add: AsyncParsableCommand {
             wanted, image: image, key: expert.key(), maximumFrameBytes: expert.mtu?.frameBytes)
         do {
             let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: [number]) { status in
-                for node in status.nodes where node.name == "n\(number)" {
-                    Terminal.progress("\(node.name) \(node.state.rawValue)")
-                }
+                Terminal.progress(status.joining { $0 == "n\(number)" })
             }
             if common.json { return try Terminal.show(json: status.nodes.first { $0.name == "n\(number)" }) }
             Terminal.show("n\(number) has joined")
@@ -67,7 +65,8 @@ struct Add: AsyncParsableCommand {
 
 struct Remove: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Let a node leave in order: waits until what it alone holds is saved.")
+        abstract: "Let a node leave in order: waits until what it alone holds is saved.",
+        discussion: "Where that cannot be saved, as on a full disk, the node stays, and the exit code is 69.")
 
     @OptionGroup var common: CommonOptions
     @OptionGroup var target: NodeArgument

@@ -224,7 +224,7 @@ struct Up: AsyncParsableCommand {
     }
 
     private func progress(_ status: ClusterStatus) {
-        Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
+        Terminal.progress(status.joining { _ in true })
     }
 
     private func report(_ status: ClusterStatus, _ elapsed: Duration, _ claim: StoreClaim) async throws {
@@ -259,6 +259,14 @@ struct Up: AsyncParsableCommand {
             try container.encodeIfPresent(aside, forKey: .oldStoreDirectory)
             try container.encodeIfPresent(beginning, forKey: .begunAt)
         }
+    }
+}
+
+extension ClusterStatus {
+    /// How far nodes are, and what is in their way: "n1 joined, n2 starting; nothing is saved: …".
+    func joining(_ isMeant: (String) -> Bool) -> String {
+        let states = nodes.filter { isMeant($0.name) }.map { "\($0.name) \($0.state.rawValue)" }
+        return states.joined(separator: ", ") + (trouble.map { "; \($0)" } ?? "")
     }
 }
 
