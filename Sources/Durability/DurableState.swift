@@ -52,9 +52,12 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
 
     // MARK: The shared memory
 
-    /// A page of the round of saving under way.
-    public mutating func put(_ page: UInt32, version: GlobalTime, _ bytes: RawSpan) throws(StoreError) {
-        try store.put(page, version: version, bytes)
+    /// Pages of the round of saving under way. Several at once: what is generic here is looked up at each call.
+    public mutating func put(_ pages: [PageVersion]) throws(StoreError) {
+        let pages = pages.span
+        for place in pages.indices {
+            try store.put(pages[place].number, version: pages[place].version, pages[place].bytes.span.bytes)
+        }
     }
 
     /// The round ends: what was put since the last one, and all other pages as they were, is the state at this time.

@@ -22,7 +22,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     private var isTroubleTold = false
     private var reports: [Report] = []
     /// Of the round under way: put again when the store had to be read anew.
-    private(set) var round: [PageVersion] = []
+    private(set) var round: [[PageVersion]] = []
     /// When the round under way has ended, and is not durable yet: its time, and when that was.
     private(set) var ended: (time: GlobalTime, now: UInt64)?
     var marks: [Mark] = []
@@ -82,14 +82,14 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
         }
     }
 
-    /// A page of the round under way.
-    public mutating func put(_ page: PageVersion) {
+    /// Pages of the round under way.
+    public mutating func put(_ pages: [PageVersion]) {
+        guard !pages.isEmpty else { return }
         if round.isEmpty { roundStart = (state.store.bytesWritten, state.store.flushCount) }
-        round.append(page)
+        // As they come: to count references to each page would cost more than to look for it here.
+        round.append(pages)
         guard !isFailing else { return }
-        attempt { keeper throws(StoreError) in
-            try keeper.state.put(page.number, version: page.version, page.bytes.span.bytes)
-        }
+        attempt { keeper throws(StoreError) in try keeper.state.put(pages) }
     }
 
     /// The round ends with the state at this time. A report tells when it is durable.
@@ -110,7 +110,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
 
     private mutating func finish(_ time: GlobalTime, _ now: UInt64) throws(StoreError) {
         if isMarked(time) {
-            try keep(time, now, pages: round.count)
+            try keep(time, now, pages: round.reduce(0) { $0 + $1.count })
         } else {
             try state.end(Checkpoint(time: time, created: now, isKept: false))
             try flush()
@@ -197,7 +197,7 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     /// after it, and it is not put behind itself.
     private mutating func putRoundAgain() throws(StoreError) {
         if ended.map({ state.time < $0.time }) ?? !state.store.isCheckpointOpen {
-            for page in round { try state.put(page.number, version: page.version, page.bytes.span.bytes) }
+            for pages in round { try state.put(pages) }
         }
         if let ended { try finish(ended.time, ended.now) }
     }

@@ -20,6 +20,7 @@ public struct RoundPages: Sendable {
         if waiting.count == (isShort ? Self.few : Self.many) {
             swap(&due, &waiting)
             isShort = false
+            waiting.reserveCapacity(Self.many)
         }
         waiting.append(page)
         return due

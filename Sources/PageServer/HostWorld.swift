@@ -95,9 +95,13 @@ final class HostWorld: ArbiterWorld {
         }
     }
 
-    func discard(_ handle: FrameHandle) {
-        staged[Int(handle.number)] = []
+    func discard(_ handle: FrameHandle) { _ = unstage(handle) }
+
+    private func unstage(_ handle: FrameHandle) -> [UInt8] {
+        var bytes: [UInt8] = []
+        swap(&staged[Int(handle.number)], &bytes)
         freeHandles.append(handle.number)
+        return bytes
     }
 
     // MARK: What must not be lost
@@ -116,9 +120,8 @@ final class HostWorld: ArbiterWorld {
 
     func save(_ time: GlobalTime, _ pages: [SavedPage]) -> Bool {
         for page in pages {
-            let old = image.set(page.page.index, to: staged[Int(page.handle.number)])
+            let old = image.set(page.page.index, to: unstage(page.handle))
             if !old.isEmpty, spare.count < Self.spareLimit { spare.append(old) }
-            discard(page.handle)
         }
         image.close(at: time)
         let isShort = round.isShort

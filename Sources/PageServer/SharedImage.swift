@@ -111,12 +111,11 @@ public struct SharedImage: PageSource, Sendable {
     ///
     /// - Returns: What it held; empty for a page that was never saved.
     @discardableResult
-    mutating func set(_ page: UInt32, to bytes: [UInt8]) -> [UInt8] {
+    mutating func set(_ page: UInt32, to bytes: consuming [UInt8]) -> [UInt8] {
         precondition(bytes.count == Limits.pageBytes, "a page has one size")
-        let old = pages[Int(page)]
-        if old.isEmpty { pageCountInUse += 1 }
-        pages[Int(page)] = bytes
-        return old
+        if pages[Int(page)].isEmpty { pageCountInUse += 1 }
+        swap(&pages[Int(page)], &bytes)
+        return bytes
     }
 
     /// All pages that were set belong to the state at this time.

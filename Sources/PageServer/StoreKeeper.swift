@@ -106,7 +106,7 @@ final class StoreKeeper: @unchecked Sendable {
     /// Pages of the round under way.
     func put(_ pages: [PageVersion]) {
         later { [self] in
-            for page in pages { keeper.put(page) }
+            keeper.put(pages)
             follow()
         }
     }
@@ -134,7 +134,7 @@ final class StoreKeeper: @unchecked Sendable {
         _ time: GlobalTime, _ last: [PageVersion], _ isShort: Bool, _ now: UInt64, isAwaited: Bool = false
     ) {
         let begin = Clock.now()
-        for page in last { keeper.put(page) }
+        keeper.put(last)
         keeper.end(at: time, now: now)
         if isShort {
             lastShortRound.store(keeper.isFailing ? .max : Clock.now() - begin, ordering: .relaxed)

@@ -183,7 +183,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     mutating func work() {
         while case .put(let pages) = jobs.first, !isDead {
             jobs.removeFirst()
-            for page in pages { keeper.put(page) }
+            keeper.put(pages)
         }
         if !jobs.isEmpty { _ = workOne() }
         turns += 1
@@ -194,9 +194,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     private mutating func workOne() -> Bool {
         switch jobs[0] {
-        case .put(let pages): for page in pages { keeper.put(page) }
+        case .put(let pages): keeper.put(pages)
         case .end(let time, let pages):
-            for page in pages { keeper.put(page) }
+            keeper.put(pages)
             keeper.end(at: time, now: now / 1000)
             isCleaningWanted = !habits.isImmediate
         case .abandon: keeper.abandon()

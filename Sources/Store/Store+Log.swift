@@ -111,7 +111,9 @@ extension Store where Medium: ~Copyable {
         log.nextNumber += 1
         let header = SegmentHeader(number: number, identity: superblock.identity, predecessor: log.position)
         let bytes = header.bytes(key: superblock.key)
-        log.buffer = bytes
+        // Its memory stays: it would else grow again, by copying itself, in each segment.
+        log.buffer.removeAll(keepingCapacity: true)
+        log.buffer += bytes
         log.submitted = 0
         log.entries.removeAll(keepingCapacity: true)
         let place = RecordPlace(key: superblock.key, identity: superblock.identity, segment: number)

@@ -45,7 +45,7 @@ import Wire
                 let mark = round % 3 == 0 ? keeper.mark(label, notBefore: time, now: 0) : nil
                 for page in 0..<UInt32(3) {
                     let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
-                    keeper.put(.init(number: (page + UInt32(round)) % 8, version: time, bytes: bytes))
+                    keeper.put([.init(number: (page + UInt32(round)) % 8, version: time, bytes: bytes)])
                 }
                 if round % 5 == 0 { note({ $0.apply(.admitted(Station(1), incarnation: UInt32(round))) }, &keeper) }
                 keeper.end(at: time, now: UInt64(round))
@@ -72,8 +72,8 @@ import Wire
         var keeper = try keeper(on: host)
         for round in 1...5 {
             let mark = keeper.mark("", notBefore: Self.time(round), now: UInt64(round))
-            keeper.put(.init(
-                number: 0, version: Self.time(round), bytes: [UInt8](repeating: 1, count: Self.geometry.pageBytes)))
+            keeper.put([.init(
+                number: 0, version: Self.time(round), bytes: [UInt8](repeating: 1, count: Self.geometry.pageBytes))])
             keeper.end(at: Self.time(round), now: UInt64(round))
             if case .kept = keeper.outcome(of: mark) {} else { Issue.record("\(round) was not kept") }
         }
@@ -92,7 +92,7 @@ import Wire
         func outcome(_ round: Int, _ keeper: inout Keeper<DiskAccess>) -> String {
             let mark = keeper.mark("r\(round)", notBefore: Self.time(round), now: 0)
             let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
-            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.put([.init(number: 0, version: Self.time(round), bytes: bytes)])
             keeper.end(at: Self.time(round), now: UInt64(round))
             return switch keeper.outcome(of: mark) {
             case .kept: "kept"
@@ -117,7 +117,7 @@ import Wire
         let most = Self.geometry.mostCheckpoints
         func end(_ round: Int, _ keeper: inout Keeper<DiskAccess>) {
             let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
-            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.put([.init(number: 0, version: Self.time(round), bytes: bytes)])
             keeper.end(at: Self.time(round), now: UInt64(round))
         }
         for round in 1..<most {
@@ -144,7 +144,7 @@ import Wire
         var keeper = try keeper(on: host)
         var marks = ["a", "b", "", "a"].map { keeper.mark($0, notBefore: Self.time(1), now: 5) }
         let bytes = [UInt8](repeating: 1, count: Self.geometry.pageBytes)
-        keeper.put(.init(number: 0, version: Self.time(1), bytes: bytes))
+        keeper.put([.init(number: 0, version: Self.time(1), bytes: bytes)])
         keeper.end(at: Self.time(1), now: 5)
         marks.append(keeper.mark("c", notBefore: Self.time(1), now: 6))
         let outcomes: [[String]] = marks.map { mark in
@@ -167,9 +167,9 @@ import Wire
         let host = HostDisk(tearsLastWrite: false, random: Generator(1))
         var keeper = try keeper(on: host)
         let bytes = [UInt8](repeating: 1, count: Self.geometry.pageBytes)
-        keeper.put(.init(number: 0, version: Self.time(1), bytes: bytes))
+        keeper.put([.init(number: 0, version: Self.time(1), bytes: bytes)])
         keeper.end(at: Self.time(1), now: 0)
-        keeper.put(.init(number: 1, version: Self.time(2), bytes: bytes))
+        keeper.put([.init(number: 1, version: Self.time(2), bytes: bytes)])
         host.contents.await(.writeError, after: 0)
         let target = DiskAccess(host: HostDisk(tearsLastWrite: false, random: Generator(2)))
         do throws(StoreError) {
@@ -198,7 +198,7 @@ import Wire
         var refusal: StoreError?
         for round in 1...60 {
             let bytes = [UInt8](repeating: UInt8(round), count: Self.geometry.pageBytes)
-            keeper.put(.init(number: 0, version: Self.time(round), bytes: bytes))
+            keeper.put([.init(number: 0, version: Self.time(round), bytes: bytes)])
             keeper.end(at: Self.time(round), now: 0)
             do throws(StoreError) {
                 try keeper.note { $0.apply(.opened(EpochRecord(epoch: $0.chain[0].epoch + 1, opened: .zero))) }
@@ -219,7 +219,7 @@ import Wire
             note({ $0.apply(.incarnation(life)) }, &keeper)
             for page in 0..<UInt32(8) {
                 let bytes = [UInt8](repeating: UInt8(life), count: Self.geometry.pageBytes)
-                keeper.put(.init(number: page, version: Self.time(1), bytes: bytes))
+                keeper.put([.init(number: page, version: Self.time(1), bytes: bytes)])
             }
             try keeper.state.flush()
             host.beginProcess()

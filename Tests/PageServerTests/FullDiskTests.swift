@@ -19,9 +19,9 @@ import Wire
 
     private static func put(_ count: UInt32, at time: UInt64, _ keeper: inout Keeper<StoreDirectory>) {
         for page in 0..<count {
-            keeper.put(.init(
+            keeper.put([.init(
                 number: page, version: GlobalTime(epoch: 1, counter: time),
-                bytes: [UInt8](repeating: UInt8(time), count: Limits.pageBytes)))
+                bytes: [UInt8](repeating: UInt8(time), count: Limits.pageBytes))])
         }
         keeper.end(at: GlobalTime(epoch: 1, counter: time), now: time)
     }
