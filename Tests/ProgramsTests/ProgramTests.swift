@@ -227,7 +227,7 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
         struct Result: Decodable {
             struct Beats: Decodable { let beats, nanoseconds, longestPauseNanoseconds: UInt64 }
             struct Node: Decodable {
-                let pagesWritten, pagesVerified, sum, nanoseconds: UInt64
+                let pagesWritten, pagesVerified, pagesOfNextVerified, sum, nanoseconds: UInt64
                 let before, after: Beats
             }
             let perNode: [Node]
@@ -239,7 +239,10 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
         }
         #expect(try cluster.run("fill", ["100", "--verify"]) == .finished)
         let first = try parse(cluster.result, as: Result.self)
-        #expect(first.perNode.allSatisfy { $0.pagesWritten == 100 && $0.pagesVerified == 100 })
+        for node in first.perNode {
+            #expect(node.pagesWritten == 100 && node.pagesVerified == 100 && node.pagesOfNextVerified == 100)
+        }
+        #expect(Set(first.perNode.map(\.sum)).count == 3)
         #expect(first.perNode.count == 3 && pages.count >= 300)
         #expect(try cluster.run("fill", ["100"]) == .finished)
         let second = try parse(cluster.result, as: Result.self)
@@ -259,9 +262,59 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
             let progress = cluster.memory[own]
             guard !isPlanted, cluster.job.phase == .running, progress.writtenCount == 100 else { return }
             isPlanted = true
-            cluster.memory[progress.words[40 * 512 + 511]] ^= 1
+            cluster.memory[progress.own.words[40 * 512 + 511]] ^= 1
         }
         #expect(try cluster.run("fill", ["100", "--verify"]) == .failed("a page came back with other contents"))
+    }
+
+    /// All nodes wrote the same numbers, and another node's page passed for the own one.
+    @Test(arguments: [0, 1] as [UInt64]) func fillFindsAPageInAnothersPlace(distance: UInt64) throws {
+        // Who writes last finds all others' pages written.
+        let outcome = try outcomeOfFill(plantingWhen: { writer, other in
+            other.writtenCount == 100 && writer.writtenCount == 100 && writer.readCount < 90
+        }) { memory, writer, other in
+            // The same page of another node, or another one of the same node.
+            let (to, from) = (writer.words, distance == 0 ? other.words : writer.words)
+            for word in 90 * 512..<91 * 512 as Range<UInt64> {
+                memory[to[word]] = memory[from[word + distance * 512]]
+            }
+        }
+        let words = ["a page came back with other contents", "a page of the next node has other contents"]
+        #expect(words.map { .failed($0) }.contains(outcome), "\(outcome)")
+    }
+
+    /// What a node has read again is read once more by the one before it: not all can have read first what another
+    /// then reads for itself.
+    @Test func fillReadsWhatAnotherWrote() throws {
+        let areSoFar = { (one: Fill.Progress, reader: Fill.Progress) in
+            one.readCount == 100 && reader.nextReadCount < 90
+        }
+        let outcome = try outcomeOfFill(plantingWhen: areSoFar) { memory, one, _ in
+            memory[one.words[90 * 512 + 511]] ^= 1
+        }
+        #expect(outcome == .failed("a page of the next node has other contents"))
+    }
+
+    /// Runs it on three nodes, and changes the memory once: when a node and the one before it are so far.
+    private func outcomeOfFill(
+        plantingWhen areSoFar: @escaping (Fill.Progress, Fill.Progress) -> Bool,
+        _ plant: @escaping (SharedMemory, Fill.Pages, Fill.Pages) -> Void
+    ) throws -> SimulatedCluster.Outcome {
+        let cluster = SimulatedCluster(pageCount: 512, nodes: 3)
+        var isPlanted = false
+        cluster.beforeStep = { cluster, _ in
+            guard !isPlanted, cluster.job.phase == .running else { return }
+            let nodes = (1...3 as ClosedRange<UInt32>).map { node in
+                cluster.memory[PartPlaces(SystemLayout.partPage(of: node)).programState.place(0, Fill.Progress.self)]
+            }
+            for place in 0..<3 where !isPlanted && areSoFar(nodes[(place + 1) % 3], nodes[place]) {
+                isPlanted = true
+                plant(cluster.memory, nodes[(place + 1) % 3].own, nodes[place].own)
+            }
+        }
+        let outcome = try cluster.run("fill", ["100", "--verify"])
+        #expect(isPlanted)
+        return outcome
     }
 
     @Test func hogAndSpin() throws {

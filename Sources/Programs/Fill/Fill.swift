@@ -3,10 +3,13 @@ import Kernel
 
 /// Every node writes every byte of pages of its own: work for whoever saves the memory. For a while before that and
 /// after it, it commits something small again and again: a witness of how that disturbs.
+///
+/// With `--verify` it reads its pages again, and then those of the next node, which it has not seen before.
 public struct Fill: Program {
     public static let name: StaticString = "fill"
     public static let usage: StaticString = "PAGES [--beat MILLISECONDS] [--verify]"
     public static let summary: StaticString = "every node writes pages of its own, for benchmarks"
+    public static var format: UInt32 { 2 }
 
     /// Pages that one transaction touches.
     private static let pagesPerStep: UInt64 = 64
@@ -31,11 +34,26 @@ public struct Fill: Program {
         }
     }
 
+    /// What one node writes.
+    struct Pages: BitwiseCopyable {
+        var words: SharedArray<UInt64>
+        var node: UInt32
+
+        /// Another number for each word of the memory, each node and each of 2^13 runs, so that no page can pass for
+        /// another one. It must cost next to nothing: a product with an odd number keeps different numbers different.
+        func value(_ word: UInt64, _ run: UInt64) -> UInt64 {
+            (words[word].address.offset | UInt64(node) << 44 | run << 51) &* 0x9e37_79b9_7f4a_7c15
+        }
+    }
+
     /// How far one node is.
     struct Progress: BitwiseCopyable {
-        var words: SharedArray<UInt64>
+        var own: Pages
         var writtenCount: UInt64
         var readCount: UInt64
+        /// What the next node wrote, once all of it is there.
+        var next: Pages
+        var nextReadCount: UInt64
         /// Of the first word of each page.
         var sum: UInt64
         /// When the writing began and ended.
@@ -66,9 +84,10 @@ public struct Fill: Program {
     public func step(_ context: Context) throws(HeapError) -> Step {
         let memory = context.memory, now = max(context.readings.nanoseconds, 1)
         var progress = memory[context.own(Progress.self)]
-        if progress.words.count == 0 {
+        if progress.own.words.count == 0 {
             let start = try context.allocator.allocatePages(UInt32(pageCount))
-            progress.words = SharedArray(start: start, count: pageCount * Self.wordsPerPage, stride: 8)
+            progress.own = Pages(
+                words: SharedArray(start: start, count: pageCount * Self.wordsPerPage), node: context.node)
         } else if progress.writtenCount == 0, isBeating(progress.before, now) {
             progress.before.add(now)
             beat(&progress.digest)
@@ -77,8 +96,17 @@ public struct Fill: Program {
             write(&progress, memory, memory[try context.named("fill")])
             progress.written = now
         } else if isVerified, progress.readCount < pageCount {
-            guard isRead(&progress, memory, memory[try context.named("fill")]) else {
+            guard isRead(progress.own, &progress.readCount, memory, memory[try context.named("fill")]) else {
                 return .failed("a page came back with other contents")
+            }
+        } else if isVerified, context.count > 1, progress.next.words.count == 0 {
+            // Looked at once: the next node's progress changes with all that it reads, its pages do not.
+            let rank = (context.rank + 1) % context.count
+            guard let next = context.own(of: rank, Progress.self), next.writtenCount == pageCount else { return .wait }
+            progress.next = next.own
+        } else if isVerified, context.count > 1, progress.nextReadCount < pageCount {
+            guard isRead(progress.next, &progress.nextReadCount, memory, memory[try context.named("fill")]) else {
+                return .failed("a page of the next node has other contents")
             }
         } else {
             guard isBeating(progress.after, now) else { return .done }
@@ -93,19 +121,23 @@ public struct Fill: Program {
         let end = min(progress.writtenCount + Self.pagesPerStep, pageCount)
         while progress.writtenCount < end {
             let first = progress.writtenCount * Self.wordsPerPage
-            for word in first..<first + Self.wordsPerPage { memory[progress.words[word]] = Self.value(word, run) }
-            progress.sum &+= Self.value(first, run)
+            for word in first..<first + Self.wordsPerPage {
+                memory[progress.own.words[word]] = progress.own.value(word, run)
+            }
+            progress.sum &+= progress.own.value(first, run)
             progress.writtenCount += 1
         }
     }
 
-    private func isRead(_ progress: inout Progress, _ memory: SharedMemory, _ run: UInt64) -> Bool {
-        let end = min(progress.readCount + Self.pagesPerStep, pageCount)
-        while progress.readCount < end {
-            let first = progress.readCount * Self.wordsPerPage
+    private func isRead(
+        _ pages: Pages, _ readCount: inout UInt64, _ memory: SharedMemory, _ run: UInt64
+    ) -> Bool {
+        let end = min(readCount + Self.pagesPerStep, pageCount)
+        while readCount < end {
+            let first = readCount * Self.wordsPerPage
             for word in first..<first + Self.wordsPerPage
-            where memory[progress.words[word]] != Self.value(word, run) { return false }
-            progress.readCount += 1
+            where memory[pages.words[word]] != pages.value(word, run) { return false }
+            readCount += 1
         }
         return true
     }
@@ -118,8 +150,6 @@ public struct Fill: Program {
         for _ in 0..<Self.roundsPerBeat { digest = mix(digest) }
     }
 
-    private static func value(_ word: UInt64, _ run: UInt64) -> UInt64 { (word &+ run) &* 0x9e37_79b9_7f4a_7c15 }
-
     public func finish(_ context: Context) throws(HeapError) -> Step {
         let result = context.result
         try result.beginObject()
@@ -131,6 +161,7 @@ public struct Fill: Program {
             try result.beginObject()
             try result.field("pagesWritten", progress.writtenCount)
             try result.field("pagesVerified", progress.readCount)
+            try result.field("pagesOfNextVerified", progress.nextReadCount)
             try result.field("sum", progress.sum)
             try result.field("nanoseconds", progress.written - progress.start)
             try result.name("before")
