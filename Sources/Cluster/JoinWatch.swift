@@ -9,7 +9,7 @@ public struct JoinWatch: Sendable {
     private static let lastWords = Duration.milliseconds(500)
     /// A debugger stops a process for moments.
     private static let stoppedLimit = Duration.seconds(3)
-    /// What is in the way for less is not told.
+    /// What is in the way for less is no news.
     private static let troubleLimit = Duration.seconds(1)
 
     public init(_ cluster: ClusterHandle, limit: Duration) {
@@ -38,7 +38,7 @@ public struct JoinWatch: Sendable {
             let isLasting = ContinuousClock.now - untroubledAt >= Self.troubleLimit
             if nodes.map(\.state) != shown || isLasting && status.trouble != told {
                 shown = nodes.map(\.state)
-                told = isLasting ? status.trouble : told
+                told = status.trouble
                 progress(status)
             }
             if nodes.contains(where: { $0.state == .refused }) {
