@@ -75,6 +75,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         world.onStall = { [weak self] failure in
             self?.answerAll(.failure(failure))
             self?.waits.fail(failure)
+            self?.jobs.standStill(now: Clock.now())
         }
         keeper.report = { [weak self] report in self?.post(report) }
         if settings.store.checkpointInterval > 0 { nextCheckpoint = Clock.now() + settings.store.checkpointInterval }

@@ -74,6 +74,9 @@ struct Jobs {
         }
     }
 
+    /// The arbiter stands still, and answers nobody who asks for a job.
+    mutating func standStill(now: UInt64) { askedAt = now }
+
     mutating func takeNotices() -> [String] {
         defer { notices = [] }
         return notices

@@ -55,9 +55,6 @@ struct ProgramRun {
     /// When the program is stopped.
     private let end: ContinuousClock.Instant?
 
-    /// An arbiter that is away so long does not come back: its supervisor would have started it again.
-    private static let patience: Duration = .seconds(30)
-
     /// How long an input may take to be read.
     private static let reading: Duration = .seconds(30)
 
@@ -96,13 +93,12 @@ struct ProgramRun {
         ).job
         trace.note(job: job)
         var printed = 0
-        var lastAnswer = ContinuousClock.now
+        var absence = Absence(of: arbiter.path, store: cluster.description.storage.directory, now: .now)
         var pause = Duration.milliseconds(2)
         var parts = nodes.map { ArbiterJob.Part(node: $0, state: .starting, commits: 0, aborts: 0, pagesFetched: 0) }
         var progress = RunProgress(request.program, from: commitTime)
         while true {
-            if let reply = try await answer(arbiter, job, since: lastAnswer) {
-                lastAnswer = .now
+            if let reply = try await answer(arbiter, job, &absence) {
                 parts = reply.parts.isEmpty ? parts : reply.parts
                 trace.note(parts)
                 for piece in reply.output.dropFirst(printed) {
@@ -131,13 +127,14 @@ struct ProgramRun {
 
     /// Nil while a killed arbiter is being started again, or one does not answer.
     private func answer(
-        _ arbiter: ControlClient, _ job: Int, since lastAnswer: ContinuousClock.Instant
+        _ arbiter: ControlClient, _ job: Int, _ absence: inout Absence
     ) async throws(Failure) -> ArbiterJob.Reply? {
         do throws(Failure) {
-            return try await arbiter.send(ArbiterJob(job: job), limit: within(ClusterHandle.glance))
+            let reply = try await arbiter.send(ArbiterJob(job: job), limit: within(ClusterHandle.glance))
+            absence.ends(now: .now)
+            return reply
         } catch {
-            let isAway = error.kind == .unavailable || error.kind == .timeout && error.place == arbiter.path
-            guard isAway, ContinuousClock.now - lastAnswer < Self.patience else { throw error }
+            guard absence.isForgiven(error, now: .now) else { throw error }
             // Its supervisor may have been killed too.
             try await cluster.ensureSupervisor()
             return nil
@@ -248,6 +245,38 @@ extension ProgramRun {
             break
         }
         return failure
+    }
+}
+
+/// For how long whoever asks for a program has had no answer.
+struct Absence {
+    private let arbiter: String
+    private let store: String
+    private var since: ContinuousClock.Instant
+
+    /// An arbiter that is away so long does not come back: its supervisor would have started it again.
+    private static let patience: Duration = .seconds(30)
+
+    /// - Parameters:
+    ///   - arbiter: The path of its socket.
+    ///   - store: The path of its store.
+    init(of arbiter: String, store: String, now: ContinuousClock.Instant) {
+        self.arbiter = arbiter
+        self.store = store
+        since = now
+    }
+
+    mutating func ends(now: ContinuousClock.Instant) { since = now }
+
+    /// Whether one asks again after a failure. One that is about the store is of an arbiter that is there, and stands
+    /// still until its store can be written: a run waits for that as long as it takes.
+    mutating func isForgiven(_ failure: Failure, now: ContinuousClock.Instant) -> Bool {
+        if failure.kind == .unavailable, failure.place == store {
+            ends(now: now)
+            return true
+        }
+        let isAway = failure.kind == .unavailable || failure.kind == .timeout && failure.place == arbiter
+        return isAway && now - since < Self.patience
     }
 }
 

@@ -63,6 +63,16 @@ import Wire
         #expect(jobs.takeNotices() == [], "its end was wanted")
     }
 
+    /// As on a full disk: whoever waits for a program goes on with that when he is answered again.
+    @Test mutating func whoGetsNoAnswerHasNotGoneAway() throws {
+        let job = try jobs.start(request, now: 0, &orders)
+        jobs.standStill(now: 1000 * Self.second)
+        jobs.settle(dead: 0, now: 1001 * Self.second, &orders)
+        #expect(jobs.takeNotices() == [] && jobs.running(now: 1001 * Self.second)?.job == job)
+        jobs.settle(dead: 0, now: 2000 * Self.second, &orders)
+        #expect(jobs.takeNotices().count == 1)
+    }
+
     /// After a restart of the arbiter whoever waits asks at once, and knows that it goes on.
     @Test(arguments: [false, true]) mutating func whatGoesOnUnattendedIsTold(isAsked: Bool) throws {
         jobs.refresh(LayoutTests.image(), now: 0, &orders)
