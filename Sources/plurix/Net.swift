@@ -233,8 +233,9 @@ struct NetCapture: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "capture", abstract: "Write all frames to a pcap file, until --stop. One at a time.",
         discussion: """
-            A capture whose file can no longer be written, as on a full disk, ends by itself: plurix net status and \
-            --stop say so, why, and how many frames the file holds; the exit code of --stop is 69 then.
+            A capture whose file can no longer be written, as on a full disk, ends by itself, and one whose segment \
+            is started anew ends there: plurix net status and --stop say so, why, and how many frames the file holds \
+            where that is known; the exit code of --stop is 69 then.
             """)
 
     @OptionGroup var common: CommonOptions

@@ -24,6 +24,41 @@ struct ProcessTests {
         }
     }
 
+    /// A killed one left the capture without its end, and nobody was told.
+    @Test func aCaptureThatEndedWithTheProcessIsToldOf() async throws {
+        let stage = try Stage(stations: 1...1)
+        let directory = stage.directory
+        let file = directory.path + "/a.pcap"
+        let state = URL(filePath: directory.segmentState)
+        var atKill = Data()
+        try await withProcess(directory) { client in
+            _ = try await client.send(SegmentCapture(file: file))
+            atKill = try Data(contentsOf: state)
+            let frames = try await client.send(SegmentCapture(file: nil)).frames
+            #expect(frames == 0)
+            // One that was ended is not lost.
+            let after = try JSONSerialization.jsonObject(with: Data(contentsOf: state)) as? [String: Any]
+            #expect(after?["faults"] != nil && after?["capture"] == nil)
+        }
+        try atKill.write(to: state)
+        try await withProcess(directory) { client in
+            // A second kill changes nothing.
+            _ = try await client.send(SegmentAttach(station: 7))
+            atKill = try Data(contentsOf: state)
+        }
+        try atKill.write(to: state)
+        try await withProcess(directory) { client in
+            let words = "the capture into \(file) ended when the segment was started anew"
+            let before = try await client.send(SegmentStatus()).captureEnding
+            #expect(before?.hasPrefix(words) == true)
+            let told = await #expect(throws: Failure.self) { try await client.send(SegmentCapture(file: nil)) }
+            #expect(told?.kind == .unavailable && told?.message.hasPrefix(words) == true)
+            let after = try await client.send(SegmentStatus()).captureEnding
+            let none = try await client.send(SegmentCapture(file: nil)).frames
+            #expect(after == nil && none == nil)
+        }
+    }
+
     @Test func badRequestsAreRefused() async throws {
         let stage = try Stage(stations: 1...1)
         try await withProcess(stage.directory) { client in
