@@ -121,7 +121,7 @@ extension Arbiter {
         let shortest = Saving.window(piecesPerPage: PageReply.pieces(maximumFrame: world.maximumFrameBytes))
         let window = min(patience.window(shortest), Saving.longest(shortest))
         while let begun = saving?.begun, let length = saving?.nextRun, length > 0,
-            let open = saving?.asked.count, open + length <= window
+            saving?.hasRoom(for: length, window) == true
         {
             let question = Question(nonce: nextNonce())
             for place in begun..<begun + length {

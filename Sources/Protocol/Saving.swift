@@ -29,12 +29,23 @@ struct Saving: Sendable {
         var deadline: UInt64 = .max
     }
 
-    /// Pages under way at a time when a page is so many frames: enough to keep the link busy while some runs are asked
-    /// for. The segment keeps more for a station that is slow: 256 frames of the largest size.
+    /// Pages under way from one holder when a page is so many frames: enough to keep its link busy while some runs are
+    /// asked for. The segment keeps more for a station that is slow: 256 frames of the largest size.
     static func window(piecesPerPage: Int) -> Int { min(120, 192 / piecesPerPage) }
 
     /// Pages under way on a link whose answers take long, when on others `window` are.
     static func longest(_ window: Int) -> Int { window * 3 / 2 }
+
+    /// Holders that are asked at the same time, each for a window.
+    static let holders = 3
+
+    /// Whether the next run, of so many pages, may be asked for too.
+    func hasRoom(for length: Int, _ window: Int) -> Bool {
+        guard asked.count + length > window else { return true }
+        guard asked.count + length <= window * Self.holders else { return false }
+        let holder = needs[begun].holder
+        return asked.count { needs[$0].holder == holder } + length <= window
+    }
 
     /// How many of the needs that come next are one run: neighbours, of one commit and one holder, for one request.
     var nextRun: Int {

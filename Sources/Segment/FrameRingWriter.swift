@@ -57,11 +57,15 @@ final class FrameRingWriter {
         ring.setLength(UInt64(frame.byteCount), at: FrameRing.place(of: head))
         head += UInt64(FrameRing.recordBytes(frame.byteCount))
         ring.head = head
-        guard ring.isAsleep else { return true }
+        return true
+    }
+
+    /// Wakes a station that sleeps though there are frames: after a burst of them, as it takes as long as a large one.
+    func ringBell() {
+        guard ring.isAsleep else { return }
         ring.isAsleep = false
         // Fails only when 2^64 - 1 bells are pending already.
         eventfd_write(bell, 1)
-        return true
     }
 }
 

@@ -100,6 +100,7 @@ public final class Segment: Sendable {
             if port.isBacklogged { port.drain() }
             if entry.revents & Int16(POLLIN) != 0 { state.receive(from: port, now: now) }
         }
+        state.ringBells()
     }
 
     private static func wait(_ descriptors: inout [pollfd], microseconds: UInt64?) -> Int32 {

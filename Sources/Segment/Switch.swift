@@ -95,6 +95,11 @@ struct Switch: ~Copyable {
         while let entry = delayed.take(at: now) { byStation[Int(entry.station)]?.transmit(entry.frame.span.bytes) }
     }
 
+    /// Wakes the stations that share memory with the switch, if there is something for them.
+    func ringBells() {
+        for port in ports { port.ring?.ringBell() }
+    }
+
     /// Writes out what the capture holds; done when nothing else is to do.
     func flushCapture() { capture?.flush() }
 
