@@ -47,8 +47,8 @@ public struct StoreDirectory: Disk, ~Copyable {
             throw Failure(
                 .input, "the store directory \(path) cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }
-        guard flock(directory, (purpose == .reading ? LOCK_SH : LOCK_EX) | LOCK_NB) == 0 else {
-            let code = errno
+        let code = Self.lock(directory, purpose == .reading ? LOCK_SH : LOCK_EX)
+        guard code == 0 else {
             close(directory)
             guard code == EWOULDBLOCK else {
                 throw Failure(.unavailable, "\(path) cannot be locked: \(String(cString: strerror(code)))", at: path)
@@ -74,6 +74,25 @@ public struct StoreDirectory: Disk, ~Copyable {
         for file in open { close(file.descriptor) }
         close(directory)
     }
+
+    /// Locks the directory, and returns 0 or the system's error.
+    ///
+    /// Whoever starts a program hands it all open files, locks among them, for the moment until that runs: so a lock
+    /// that was given back can still be held, by nobody who wants it.
+    private static func lock(_ directory: Int32, _ kind: Int32) -> Int32 {
+        var code: Int32 = 0
+        for _ in 0..<lockTries {
+            if flock(directory, kind | LOCK_NB) == 0 { return 0 }
+            code = errno
+            guard code == EWOULDBLOCK else { break }
+            usleep(lockPause)
+        }
+        return code
+    }
+
+    private static let lockTries = 40
+    /// Microseconds.
+    private static let lockPause: UInt32 = 10_000
 
     /// What the system says, as a store understands it.
     private static func error() -> DiskError {

@@ -231,6 +231,7 @@ final class LiveCluster: Sendable {
     }
 
     /// Waits until the cluster is as it should be.
+    @discardableResult
     func wait(_ limit: Duration = .seconds(20), until isSo: (StatusReply) -> Bool) async throws -> StatusReply {
         let deadline = ContinuousClock.now + limit
         while true {

@@ -94,6 +94,19 @@ import Wire
         #expect(identity == 1)
     }
 
+    /// As by a program that is just being started with all open files of its parent.
+    @Test func aLockThatIsAboutToGoIsWaitedFor() throws {
+        let place = try Place()
+        _ = try place.create()
+        let descriptor = open("\(place.path)/s", O_RDONLY | O_DIRECTORY)
+        #expect(flock(descriptor, LOCK_EX | LOCK_NB) == 0)
+        Thread.detachNewThread {
+            usleep(30_000)
+            close(descriptor)
+        }
+        _ = try place.open()
+    }
+
     @Test func whatIsNoStoreIsRefused() throws {
         let place = try Place()
         let missing = #expect(throws: Failure.self) { _ = try StoreDirectory("\(place.path)/x", for: .writing).path }
