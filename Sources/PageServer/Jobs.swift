@@ -69,10 +69,13 @@ struct Jobs {
         jobs.first { !$0.hasEnded }.map { job in
             RunningProgram(
                 job: job.number, program: job.program, nodes: job.nodes,
-                unattendedSeconds: Int((now - askedAt) / 1_000_000_000),
+                unattendedSeconds: Int(unattended(now) / 1_000_000_000),
                 patienceSeconds: Int(Self.abandonment / 1_000_000_000))
         }
     }
+
+    /// Nanoseconds since somebody asked for a job. The arbiter may have stood still since `now` was taken.
+    private func unattended(_ now: UInt64) -> UInt64 { now - min(now, askedAt) }
 
     /// The arbiter stands still, and answers nobody who asks for a job.
     mutating func standStill(now: UInt64) { askedAt = now }
@@ -138,7 +141,7 @@ struct Jobs {
             jobs[place].finished(purpose, outcome, now: now, &orders)
             if !jobs[place].hasEnded, let time = jobs[place].startedAt { note(JobBegin(job: number, time: time)) }
         }
-        if now - askedAt > Self.abandonment {
+        if unattended(now) > Self.abandonment {
             for place in jobs.indices where jobs[place].cancel(now: now, &orders) {
                 let seconds = Self.abandonment / 1_000_000_000
                 notices.append("\(jobs[place].program) is stopped: nobody has asked for its result for \(seconds) s")

@@ -30,7 +30,7 @@ struct Saving: Sendable {
     }
 
     /// Pages under way from one holder when a page is so many frames: enough to keep its link busy while some runs are
-    /// asked for. The segment keeps more for a station that is slow: 256 frames of the largest size.
+    /// asked for. What the segment keeps for an arbiter that is slow has room for the windows of all `holders`.
     static func window(piecesPerPage: Int) -> Int { min(120, 192 / piecesPerPage) }
 
     /// Pages under way on a link whose answers take long, when on others `window` are.

@@ -11,7 +11,8 @@ import Wire
 /// is skipped, which a length of `skip` says. Both ends count bytes from 0 and without end.
 ///
 /// Unsafe because counters are atomics at fixed places of memory that two processes share. Safe as long as the memory
-/// is `byteCount` long, which who made it sealed. What the other process writes is checked before it is used.
+/// is `byteCount` long, which who made it sealed. Counters and lengths are checked before they are used; that the
+/// switch leaves a frame alone while it is read is trusted, as it is a process of the same user.
 final class FrameRing {
     private let memory: SharedMemory
     var descriptor: Int32 { memory.descriptor }
@@ -53,8 +54,8 @@ final class FrameRing {
 
     /// The switch has taken the ring.
     var isTaken: Bool {
-        get { counter(4).pointee.load(ordering: .relaxed) != 0 }
-        set { counter(4).pointee.store(newValue ? 1 : 0, ordering: .relaxed) }
+        get { counter(4).pointee.load(ordering: .acquiring) != 0 }
+        set { counter(4).pointee.store(newValue ? 1 : 0, ordering: .releasing) }
     }
 
     /// Safe: inside of page 0, aligned, and zero bytes are an atomic of value 0.

@@ -27,7 +27,7 @@ final class FrameRingReader {
     /// Frames of the next record: none where the rest of the ring is skipped; nil when it cannot be right.
     private func next(_ body: (RawSpan) -> Void) -> Int? {
         let place = FrameRing.place(of: tail)
-        guard head - tail <= UInt64(FrameRing.capacity), head % 8 == 0 else { return nil }
+        guard head &- tail <= UInt64(FrameRing.capacity), head % 8 == 0 else { return nil }
         let length = ring.length(at: place)
         guard length != FrameRing.skip else { return advance(FrameRing.capacity - place) ? 0 : nil }
         guard length <= UInt64(Limits.trainFrameBytes) else { return nil }

@@ -15,7 +15,10 @@ final class FrameRingWriter {
 
     /// Takes a ring and its bell, both of which the station passed, and closes what is not one; nil for anything else.
     init?(_ passed: PassedFiles) {
-        guard passed.second >= 0, let ring = FrameRing(passed.first) else {
+        guard let ring = FrameRing(passed.first), passed.second >= 0, ring.head % 8 == 0,
+            // Whatever it is: who rings it waits for nobody.
+            fcntl(passed.second, F_SETFL, O_NONBLOCK) == 0
+        else {
             close(passed.second)
             return nil
         }
@@ -30,13 +33,18 @@ final class FrameRingWriter {
         close(bell)
     }
 
+    /// The station says that it has read what was never written.
+    var isBroken: Bool { head &- tail > UInt64(FrameRing.capacity) }
+
+    // Safe: a part of the ring, which checks that it is one.
+
     /// Room for the largest frame and one byte more, to receive into; nil while the station is that far behind.
     func room() -> UnsafeMutableRawBufferPointer? {
         if tail != head { tail = ring.tail }
         var place = FrameRing.place(of: head)
         let record = FrameRing.recordBytes(Limits.trainFrameBytes + 1)
         let skipped = place + record > FrameRing.capacity ? UInt64(FrameRing.capacity - place) : 0
-        guard head - tail + skipped + UInt64(record) <= UInt64(FrameRing.capacity) else { return nil }
+        guard !isBroken, head - tail + skipped + UInt64(record) <= UInt64(FrameRing.capacity) else { return nil }
         if skipped > 0 {
             ring.setLength(FrameRing.skip, at: place)
             head += skipped

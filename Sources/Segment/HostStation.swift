@@ -20,8 +20,10 @@ public final class HostStation: @unchecked Sendable {
 
     /// Frames handed out before the caller gets to its timers.
     private static let burst = 64
-    /// How often a switch that has no ring is offered one, nanoseconds.
-    private static let offerInterval: UInt64 = 10_000_000
+    /// How often a switch that has no ring is offered one, microseconds.
+    private static let offerInterval: UInt64 = 10_000
+    /// When it was last, monotonic microseconds.
+    private var offeredAt: UInt64 = 0
 
     /// - Parameters:
     ///   - station: its port must be attached to the segment (`SegmentAttach`) to be reached.
@@ -56,7 +58,7 @@ public final class HostStation: @unchecked Sendable {
     /// Waits for frames and hands out those that have come.
     ///
     /// - Parameters:
-    ///   - nanoseconds: how long to wait at most when none has come yet.
+    ///   - nanoseconds: how long to wait at most when none has come yet; less while the switch is offered memory.
     ///   - body: gets each frame; frames longer than `Limits.trainFrameBytes` never reach it.
     public func receive(waiting nanoseconds: UInt64, _ body: (RawSpan) -> Void) {
         guard rings != nil else {
@@ -66,22 +68,23 @@ public final class HostStation: @unchecked Sendable {
         if takeFromRing(body) > 0 { return }
         let isOffering = rings?.offered != nil
         let isQuiet = rings?.fallAsleep() ?? true
-        let isReady = wait(!isQuiet ? 0 : isOffering ? min(nanoseconds, Self.offerInterval) : nanoseconds)
+        _ = wait(!isQuiet ? 0 : isOffering ? min(nanoseconds, 1000 * Self.offerInterval) : nanoseconds)
         rings?.wakeUp()
-        if rings?.isOfferTaken == true {
-            // The switch sends nothing any other way since then: what is there is all.
-            while takeFromRing(body) + takeFromSocket(most: Self.burst, body) > 0 {}
-            rings?.settle()
-        } else if takeFromSocket(most: Self.burst, body) > 0 || isOffering && !isReady {
+        // Seen before the frames: all that came before it was taken are among them, if there are no more.
+        let isTaken = rings?.isOfferTaken == true
+        let (shared, sent) = (takeFromRing(body), takeFromSocket(most: Self.burst, body))
+        if isTaken {
+            if max(shared, sent) < Self.burst { rings?.settle() }
+        } else if sent > 0 || isOffering {
             // A switch that has a ring sends nothing any other way: this one was started anew, or missed the offer.
             rings?.offer()
-            passRing()
+            if Segment.now() - offeredAt >= Self.offerInterval { passRing() }
         }
-        _ = takeFromRing(body)
     }
 
     private func passRing() {
         guard let ring = rings?.offered?.ring else { return }
+        offeredAt = Segment.now()
         // A switch that is away or behind is offered it again.
         _ = socket.pass(PassedFiles(first: ring.descriptor, second: wakeUp.descriptor), to: switchPath)
     }

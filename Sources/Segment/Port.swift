@@ -43,17 +43,25 @@ final class Port {
     /// Whether the port waits for its station to read.
     var isBacklogged: Bool { waitingStart < waiting.count }
 
-    /// Takes the next frame that the station sent, as `DatagramSocket.receive(into:)`, which says why that is safe.
-    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Int? {
+    /// What the station sent.
+    enum Received {
+        case frame(Int)
+        /// Memory to share: what was room for a frame before may be no more.
+        case ring
+    }
+
+    /// Takes the next that the station sent, as `DatagramSocket.receive(into:)`, which says why that is safe; nil when
+    /// nothing waits.
+    func receive(into buffer: UnsafeMutableRawBufferPointer) -> Received? {
         var passed = PassedFiles()
         guard let count = socket.receive(into: buffer, &passed) else { return nil }
-        if passed.first >= 0 {
+        guard passed.first < 0 else {
             take(passed)
-            return receive(into: buffer)
+            return .ring
         }
         // Attaching early lets the station send more than the ten frames that strangers may leave in a queue.
         if !isAttached { isAttached = socket.attach(to: peer) }
-        return count
+        return .frame(count)
     }
 
     /// From now on frames go into the ring that the station shares; what waits goes first.
@@ -66,7 +74,10 @@ final class Port {
     }
 
     private func put(_ frame: RawSpan, into ring: FrameRingWriter) {
-        if ring.put(frame) { count(frame.byteCount) } else { report.overflowed += 1 }
+        if ring.put(frame) { return count(frame.byteCount) }
+        report.overflowed += 1
+        // The station offers the next one when something reaches it through the socket.
+        if ring.isBroken { self.ring = nil }
     }
 
     private func forgetWaiting() {

@@ -93,14 +93,15 @@ public final class Segment: Sendable {
     private static func serve(_ state: inout Switch, _ descriptors: [pollfd], isIdle: Bool) {
         let now = now()
         state.deliverDue(at: now)
+        state.ringBells()
         if isIdle { state.flushCapture() }
         for entry in descriptors.dropFirst() where entry.revents != 0 {
             // Ports may have come and gone since the wait began, so each is looked up again.
             guard let port = state.ports.first(where: { $0.socket.descriptor == entry.fd }) else { continue }
             if port.isBacklogged { port.drain() }
             if entry.revents & Int16(POLLIN) != 0 { state.receive(from: port, now: now) }
+            state.ringBells()
         }
-        state.ringBells()
     }
 
     private static func wait(_ descriptors: inout [pollfd], microseconds: UInt64?) -> Int32 {
@@ -110,7 +111,7 @@ public final class Segment: Sendable {
     }
 
     /// Monotonic time in microseconds.
-    private static func now() -> UInt64 {
+    static func now() -> UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_MONOTONIC, &time)
         return UInt64(time.tv_sec) * 1_000_000 + UInt64(time.tv_nsec) / 1000

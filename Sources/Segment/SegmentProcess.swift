@@ -73,7 +73,8 @@ public struct SegmentProcess: Sendable {
             guard let file = request.file else { return SegmentCapture.Reply(frames: try endCapture()) }
             try segment.startCapture(to: file)
             lostCapture.held.withLock { $0 = nil }
-            try save()
+            // It runs already: that it does is noted for the process after this one, if there is room for that.
+            do { try save() } catch { logger.warning("the capture into \(file) is not noted: \(error)") }
             return SegmentCapture.Reply(frames: nil)
         }
         server.on(Stop.self) { _ in

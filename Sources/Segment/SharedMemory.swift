@@ -29,8 +29,9 @@ final class SharedMemory {
     init?(_ descriptor: Int32, byteCount: Int) {
         self.descriptor = descriptor
         var facts = stat()
-        guard fstat(descriptor, &facts) == 0, facts.st_size == byteCount,
-            fcntl(descriptor, PLURIX_GET_SEALS) == PLURIX_SEALS_OF_SIZE,
+        // The seals first: what is not sealed may have another size in the next moment.
+        guard fcntl(descriptor, PLURIX_GET_SEALS) == PLURIX_SEALS_OF_SIZE,
+            fstat(descriptor, &facts) == 0, facts.st_size == byteCount,
             let bytes = Self.map(descriptor, byteCount)
         else {
             close(descriptor)

@@ -78,7 +78,8 @@ struct Switch: ~Copyable {
         for _ in 0..<Self.burst {
             // Most large frames are the arbiter's: they are received where it reads them.
             let memory = byStation[Int(Station.arbiter.number)]?.ring?.room() ?? buffer.memory
-            guard let count = port.receive(into: memory) else { return }
+            guard let received = port.receive(into: memory) else { return }
+            guard case .frame(let count) = received else { continue }
             guard count >= Self.headerBytes, count <= Limits.trainFrameBytes else {
                 port.report.malformed += 1
                 continue

@@ -67,6 +67,9 @@ import Wire
     @Test mutating func whoGetsNoAnswerHasNotGoneAway() throws {
         let job = try jobs.start(request, now: 0, &orders)
         jobs.standStill(now: 1000 * Self.second)
+        // A turn of the loop that began before that ends.
+        jobs.settle(dead: 0, now: 999 * Self.second, &orders)
+        #expect(jobs.running(now: 999 * Self.second)?.unattendedSeconds == 0)
         jobs.settle(dead: 0, now: 1001 * Self.second, &orders)
         #expect(jobs.takeNotices() == [] && jobs.running(now: 1001 * Self.second)?.job == job)
         jobs.settle(dead: 0, now: 2000 * Self.second, &orders)

@@ -75,12 +75,13 @@ extension HostStation {
     /// Waits until `count` frames have come or nothing came for `milliseconds`.
     func collect(_ count: Int, quiet milliseconds: UInt64 = 300) -> [[UInt8]] {
         var frames: [[UInt8]] = []
-        while frames.count < count {
+        var end = ContinuousClock.now + .milliseconds(milliseconds)
+        while frames.count < count, ContinuousClock.now < end {
             let before = frames.count
             receive(waiting: milliseconds * 1_000_000) { frame in
                 frames.append((0..<frame.byteCount).map { frame.load(UInt8.self, at: $0) })
             }
-            if frames.count == before { break }
+            if frames.count > before { end = ContinuousClock.now + .milliseconds(milliseconds) }
         }
         return frames
     }
