@@ -54,6 +54,9 @@ public struct Context {
     /// How many nodes take part in the job.
     public var count: UInt32 { job.participantCount }
 
+    /// Whether the node at another rank takes part still. One that died does not come back to this job.
+    public func isLiving(_ rank: UInt32) -> Bool { job.includes(job.node(at: rank)) }
+
     /// The bytes of the file that the job was given.
     public var input: SharedBytes { job.input }
 

@@ -295,6 +295,29 @@ func parse<Value: Decodable>(_ result: String, as _: Value.Type = Value.self) th
         #expect(outcome == .failed("a page of the next node has other contents"))
     }
 
+    /// Whenever it dies: who is to read its pages waited for the rest of them, for ever.
+    @Test(arguments: 1...3 as ClosedRange<UInt32>) func fillGoesOnWithoutADeadNode(dead: UInt32) throws {
+        struct Result: Decodable {
+            struct Node: Decodable { let pagesWritten, pagesVerified, pagesOfNextVerified: UInt64 }
+            let perNode: [Node]
+        }
+        var counts: Set<UInt64> = []
+        for last in 0..<64 {
+            let cluster = SimulatedCluster(pageCount: 320, nodes: 3)
+            cluster.beforeStep = { cluster, step in if step == last { try cluster.kill(dead) } }
+            #expect(try cluster.run("fill", ["65", "--verify"]) == .finished, "step \(last)")
+            var nodes = try parse(cluster.result, as: Result.self).perNode
+            // One that died before it began has no entry.
+            if nodes.count == 3 { nodes.remove(at: Int(dead) - 1) }
+            #expect(nodes.count == 2 && nodes.allSatisfy { $0.pagesWritten == 65 && $0.pagesVerified == 65 })
+            // Of nodes 1, 2, 3 without the dead one: the one before it, around the ring.
+            let before = dead == 2 ? 0 : 1
+            #expect(nodes[1 - before].pagesOfNextVerified == 65)
+            counts.insert(nodes[before].pagesOfNextVerified)
+        }
+        #expect(counts == [0, 64, 65])
+    }
+
     /// Runs it on three nodes, and changes the memory once: when a node and the one before it are so far.
     private func outcomeOfFill(
         plantingWhen areSoFar: @escaping (Fill.Progress, Fill.Progress) -> Bool,

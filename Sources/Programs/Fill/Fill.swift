@@ -5,6 +5,7 @@ import Kernel
 /// after it, it commits something small again and again: a witness of how that disturbs.
 ///
 /// With `--verify` it reads its pages again, and then those of the next node, which it has not seen before.
+/// Those of a node that has died are not verified any further: what counts of them is what was read until then.
 public struct Fill: Program {
     public static let name: StaticString = "fill"
     public static let usage: StaticString = "PAGES [--beat MILLISECONDS] [--verify]"
@@ -99,12 +100,11 @@ public struct Fill: Program {
             guard isRead(progress.own, &progress.readCount, memory, memory[try context.named("fill")]) else {
                 return .failed("a page came back with other contents")
             }
-        } else if isVerified, context.count > 1, progress.next.words.count == 0 {
+        } else if let rank = nextRank(context), progress.next.words.count == 0 {
             // Looked at once: the next node's progress changes with all that it reads, its pages do not.
-            let rank = (context.rank + 1) % context.count
             guard let next = context.own(of: rank, Progress.self), next.writtenCount == pageCount else { return .wait }
             progress.next = next.own
-        } else if isVerified, context.count > 1, progress.nextReadCount < pageCount {
+        } else if nextRank(context) != nil, progress.nextReadCount < pageCount {
             guard isRead(progress.next, &progress.nextReadCount, memory, memory[try context.named("fill")]) else {
                 return .failed("a page of the next node has other contents")
             }
@@ -115,6 +115,13 @@ public struct Fill: Program {
         }
         memory[context.own()] = progress
         return .again
+    }
+
+    /// The node whose pages this one reads too; nil where there is none, or it has died: what it has not written then,
+    /// it never will.
+    private func nextRank(_ context: Context) -> UInt32? {
+        let rank = (context.rank + 1) % context.count
+        return isVerified && context.count > 1 && context.isLiving(rank) ? rank : nil
     }
 
     private func write(_ progress: inout Progress, _ memory: SharedMemory, _ run: UInt64) {
