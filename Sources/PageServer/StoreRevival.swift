@@ -107,7 +107,7 @@ public enum StoreRevival {
                     at: time, into: disk, cluster: .random(in: 1 ... .max), identity: generator.next()
                 ).store.checkpoints
             }
-            let broken = try broken(&state, saved, from: one.time, path)
+            let broken = broken(&state, saved, from: one.time)
             return (CheckpointReport(one), (broken + gone).map { CheckpointReport($0) })
         }
         guard let name else {
@@ -118,23 +118,24 @@ public enum StoreRevival {
             .fault, "\(path): not all of \(name.printable) can be read back", advice: "try an older one", at: path)
     }
 
-    /// The checkpoints that cannot be read back, of those to which the log leads.
+    /// The checkpoints that cannot be read back, of those to which the log leads. Whatever hinders it: the new store is
+    /// complete by now.
     ///
     /// - Parameters:
     ///   - saved: Those of the new store.
     ///   - time: That of the state with which it begins.
-    private static func broken(
-        _ state: inout DurableState<StoreDirectory>, _ saved: [Checkpoint], from time: GlobalTime, _ path: String
-    ) throws(Failure) -> [Checkpoint] {
+    static func broken(
+        _ state: inout DurableState<StoreDirectory>, _ saved: [Checkpoint], from time: GlobalTime
+    ) -> [Checkpoint] {
         var broken: [Checkpoint] = []
         for one in state.store.checkpoints where !saved.contains(one) {
             do throws(StoreError) {
                 // One that is newer than the one that was wanted is not in the new store, and whole for all that.
                 if one.time > time, try state.isWhole(at: one.time) { continue }
+                broken.append(one)
             } catch {
-                throw Failure(error, store: path)
+                broken.append(one)
             }
-            broken.append(one)
         }
         return broken
     }

@@ -1,4 +1,5 @@
 import Control
+import Durability
 import Foundation
 import Testing
 import Wire
@@ -74,6 +75,29 @@ import Wire
         try Self.damage(place.segments("s")[2])
         #expect(try Self.titles(path, at: nil, into: place.path + "/t") == ["0:8 (l8)", "0:7 (l7)"])
         #expect(try Self.titles(path, at: "l6", into: place.path + "/u") == ["0:6 (l6)", "0:7 (l7)"])
+    }
+
+    /// A read error after the new store was made: its maker was told that it had failed.
+    @Test func whatTheDiskDoesNotGiveIsNamed() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        try Self.save(6...8, in: place.path + "/s")
+        var state = try DurableState(Store.salvage(try StoreDirectory(place.path + "/s", for: .reading)))
+        let kept = Array(state.store.checkpoints.prefix(2))
+        try #require(kept.map(\.time.raw) == [5, 6])
+        try #require(StoreRevival.broken(&state, kept, from: GlobalTime(raw: 6)).isEmpty)
+        // Where a file was, the open descriptor has a directory: reading fails.
+        let segment = try place.segments("s")[2].path(percentEncoded: false)
+        let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap { Int32($0) }
+        let reader = try #require(descriptors.first { descriptor in
+            (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(descriptor)")) == segment
+        })
+        let directory = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try #require(dup2(directory, reader) == reader)
+        close(directory)
+        let failure = #expect(throws: StoreError.self) { try state.isWhole(at: GlobalTime(raw: 7)) }
+        #expect(failure == .disk(.failed(EISDIR), .segment(3)))
+        #expect(StoreRevival.broken(&state, kept, from: GlobalTime(raw: 6)).map(\.label) == ["l7"])
     }
 
     @Test func whatIsLostWithAllOfItIsNamed() throws {
