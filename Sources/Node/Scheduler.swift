@@ -94,6 +94,9 @@ extension Nucleus {
         wait { core.awaited == nil || Machine.nanoseconds() >= end }
         guard core.awaited == nil else { return }
         core.reply(command.identifier, .done, time: core.applied, &world)
+        // The card sends at its own pace, and what it has not sent goes with the machine.
+        let farewell = Machine.nanoseconds() + 2_000_000
+        wait { Machine.nanoseconds() >= farewell }
         Machine.write(serial: "OFF the host asked this node to leave\n")
         Machine.die()
     }

@@ -298,6 +298,7 @@ public final class ArbiterLoop: @unchecked Sendable {
         guard (1...Limits.maximumNodes).contains(node) else { return }
         let member = arbiter.member(Station(UInt8(node)))
         if member.state == .member { jobs.died(node, member.counters) }
+        orders.bury(Station(UInt8(node)))
         arbiter.died(Station(UInt8(node)), now: Clock.now(), &world)
     }
 

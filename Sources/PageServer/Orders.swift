@@ -91,6 +91,9 @@ struct Orders {
         orders.removeAll { isMeant($0.purpose) }
     }
 
+    /// A node is dead: what only it was to do is nobody's, also not of the next node of that number.
+    mutating func bury(_ node: Station) { orders.removeAll { $0.only == node } }
+
     /// Orders of jobs that ended since the last call, in the order in which they ended.
     mutating func takeFinished() -> [(Purpose, Outcome)] {
         let taken = finished.filter { $0.0.job != nil }

@@ -16,6 +16,7 @@ final class FrameRingWriter {
     /// Takes a ring and its bell, both of which the station passed, and closes what is not one; nil for anything else.
     init?(_ passed: PassedFiles) {
         guard let ring = FrameRing(passed.first), passed.second >= 0, ring.head % 8 == 0,
+            ring.head &- ring.tail <= UInt64(FrameRing.capacity),
             // Whatever it is: who rings it waits for nobody.
             fcntl(passed.second, F_SETFL, O_NONBLOCK) == 0
         else {
@@ -33,14 +34,14 @@ final class FrameRingWriter {
         close(bell)
     }
 
-    /// The station says that it has read what was never written.
-    var isBroken: Bool { head &- tail > UInt64(FrameRing.capacity) }
+    /// The station has said that it has read what was never written, or not what it had read before.
+    private(set) var isBroken = false
 
     // Safe: a part of the ring, which checks that it is one.
 
     /// Room for the largest frame and one byte more, to receive into; nil while the station is that far behind.
     func room() -> UnsafeMutableRawBufferPointer? {
-        if tail != head { tail = ring.tail }
+        if tail != head { noteTail(ring.tail) }
         var place = FrameRing.place(of: head)
         let record = FrameRing.recordBytes(Limits.trainFrameBytes + 1)
         let skipped = place + record > FrameRing.capacity ? UInt64(FrameRing.capacity - place) : 0
@@ -51,6 +52,10 @@ final class FrameRingWriter {
             place = 0
         }
         return ring.bytes(at: place + FrameRing.headBytes, Limits.trainFrameBytes + 1)
+    }
+
+    private func noteTail(_ seen: UInt64) {
+        if seen &- tail <= head &- tail { tail = seen } else { isBroken = true }
     }
 
     /// Puts a frame behind the others; one that was received into `room` is there already.

@@ -29,6 +29,17 @@ import Wire
         orders.answer(CommandReply(identifier: identifier, status: status, time: time), now: 0)
     }
 
+    /// The next node of that number is another one.
+    @Test func whatADeadNodeAloneWasToDoIsNobodys() {
+        var orders = Orders(incarnation: 1)
+        orders.submit(.powerOff(node: 2), .powerOff, only: Station(2))
+        orders.submit(.put(job: 2, piece: 0))
+        #expect(sent(&orders, at: 0).count == 2)
+        orders.bury(Station(2))
+        #expect(!orders.contains(.powerOff(node: 2)) && orders.contains(.put(job: 2, piece: 0)))
+        #expect(!sent(&orders, at: 100_000_000_000).contains { $0.node == Station(2) })
+    }
+
     @Test func doneMeansSaved() {
         var orders = Orders(incarnation: 1)
         orders.submit(.put(job: 2, piece: 0))

@@ -134,6 +134,11 @@ struct FrameRingTests {
         others.reader.ring.tail = 1 << 40
         #expect(!others.put([2]) && others.writer.isBroken)
 
+        let more = try Ends()
+        #expect(more.put([1]) && more.take() == [[1]] && more.put([2]))
+        more.reader.ring.tail = 0
+        #expect(!more.put([3]) && more.writer.isBroken)
+
         let last = try FrameRing()
         last.head = UInt64(FrameRing.capacity) - 4
         let bell = try WakeUp()
