@@ -24,6 +24,7 @@ public struct StoreDirectory: Disk, ~Copyable {
     /// who saves does not wait for that.
     private let undertaker = DispatchQueue(label: "deleted files", qos: .utility)
     private var deleted = 0
+    private var tail = SegmentTail()
     /// So many may wait there: they are open files of this process.
     private static let burialLimit = 64
 
@@ -69,6 +70,9 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     deinit {
+        if let (file, end) = tail.excess, let open = open.first(where: { $0.file == file }) {
+            ftruncate(open.descriptor, off_t(end))
+        }
         // What follows the store may want the space.
         undertaker.sync {}
         for file in open { close(file.descriptor) }
@@ -170,6 +174,7 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     public mutating func create(_ file: DiskFile) throws(DiskError) {
+        trim()
         let descriptor = try openFile(file, O_RDWR | O_CREAT | O_EXCL)
         guard case .segment = file, !takeRoom(descriptor) else { return }
         open.removeAll { $0.file == file }
@@ -222,6 +227,7 @@ public struct StoreDirectory: Disk, ~Copyable {
             }
             if count > 0 {
                 beginWriting(descriptor, at: offset, count)
+                if case .segment = file, !isVolatile { prepare(file, descriptor, at: offset, count) }
                 return count
             }
             guard count < 0 else { throw Self.error() }
@@ -232,6 +238,33 @@ public struct StoreDirectory: Disk, ~Copyable {
             isLastTry = true
             undertaker.sync {}
         }
+    }
+
+    /// Writes zeros behind a segment whose small portions are flushed one after the other. Without them it goes on too:
+    /// the last room of a disk is not for them.
+    private mutating func prepare(_ file: DiskFile, _ descriptor: Int32, at offset: Int, _ count: Int) {
+        tail.wrote(file, at: offset, count)
+        let wanted = tail.wanted
+        guard wanted > 0 else { return }
+        var facts = statfs()
+        guard fstatfs(descriptor, &facts) == 0,
+            Int(facts.f_bavail) * Int(facts.f_bsize) > Self.roomLeft
+        else { return }
+        // Safe: no more is read than there is.
+        let written = Self.zeros.withUnsafeBytes {
+            pwrite(descriptor, $0.baseAddress, min(wanted, $0.count), off_t(tail.end))
+        }
+        if written > 0 { tail.prepared(written) }
+    }
+
+    private static let zeros = [UInt8](repeating: 0, count: 256 << 10)
+    private static let roomLeft = 256 << 20
+
+    /// Takes away zeros that nothing replaces any more. Where that fails they stay, and are nothing.
+    private mutating func trim() {
+        guard let (file, end) = tail.excess, let descriptor = try? descriptor(file) else { return }
+        ftruncate(descriptor, off_t(end))
+        tail.trimmed()
     }
 
     /// Large portions go to the disk at once, so that the flush behind them has little to wait for. It is no more than
@@ -246,6 +279,7 @@ public struct StoreDirectory: Disk, ~Copyable {
     public mutating func flush(_ file: DiskFile) throws(DiskError) {
         guard !isVolatile else { return }
         guard fdatasync(try descriptor(file)) == 0 else { throw Self.error() }
+        tail.flushed(file)
     }
 
     public mutating func flushNames() throws(DiskError) {
@@ -258,6 +292,7 @@ public struct StoreDirectory: Disk, ~Copyable {
         _ = try? descriptor(file)
         guard unlinkat(directory, file.description, 0) == 0 else { throw Self.error() }
         guard let place = open.firstIndex(where: { $0.file == file }) else { return }
+        tail.deleted(file)
         let descriptor = open.remove(at: place).descriptor
         undertaker.async { close(descriptor) }
         deleted += 1
@@ -266,6 +301,7 @@ public struct StoreDirectory: Disk, ~Copyable {
 
     /// A second name of the same file, or where the file system has none, a copy that is flushed.
     public mutating func share(_ file: DiskFile, with other: inout StoreDirectory) throws(DiskError) {
+        trim()
         let name = file.description
         if linkat(directory, name, other.directory, name, 0) == 0 { return }
         guard errno == EXDEV || errno == EPERM || errno == EMLINK else { throw Self.error() }

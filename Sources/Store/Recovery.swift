@@ -127,7 +127,8 @@ struct Recovery: Sendable {
                 throw .damaged(file, offset: position.offset)
             }
         }
-        if !rest.isEmpty {
+        // Zeros are room that was written ahead.
+        if rest.contains(where: { $0 != 0 }) {
             result.findings.append(.unfinished(file, offset: position.offset, byteCount: rest.count))
         }
         for number in segments where number > position.segment {

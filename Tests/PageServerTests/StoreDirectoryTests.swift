@@ -30,6 +30,10 @@ import Wire
             try .open(try StoreDirectory("\(path)/\(name)", for: .writing))
         }
 
+        func bytes(_ file: String) throws -> Int {
+            try FileManager.default.attributesOfItem(atPath: "\(path)/\(file)")[.size] as? Int ?? 0
+        }
+
         func names(_ name: String = "s") throws -> [String] {
             try FileManager.default.contentsOfDirectory(atPath: "\(path)/\(name)").sorted()
         }
@@ -105,6 +109,30 @@ import Wire
             close(descriptor)
         }
         _ = try place.open()
+    }
+
+    /// Small flushes in a row find zeros where they write. Who opens the store after a kill sees none of them, and who
+    /// ends it takes them away.
+    @Test func smallFlushesFindRoom() throws {
+        let place = try Place()
+        var sizes: [Int] = []
+        do {
+            var store = try place.create()
+            for counter in 1...20 as ClosedRange<UInt64> {
+                try store.put(3, version: Self.time(counter), Self.page(UInt8(counter)).span.bytes)
+                try store.endCheckpoint(Checkpoint(time: Self.time(counter), created: counter, isKept: false))
+                try store.flush()
+                sizes.append(try place.bytes("s/segment.0000000000000001"))
+            }
+            try FileManager.default.copyItem(atPath: place.path + "/s", toPath: place.path + "/killed")
+        }
+        #expect(zip(sizes, sizes.dropFirst()).count { $0 == $1 } > 10, "\(sizes)")
+        #expect(try place.bytes("s/segment.0000000000000001") < sizes[19])
+        for name in ["s", "killed"] {
+            var store = try place.open(name)
+            #expect(store.findings.isEmpty && store.checkpoints.last?.time == Self.time(20))
+            #expect(try Self.read(&store, 3, at: 20) == Self.page(20))
+        }
     }
 
     @Test func whatIsNoStoreIsRefused() throws {

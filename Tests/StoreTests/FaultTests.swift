@@ -193,6 +193,23 @@ import Wire
         }
     }
 
+    /// Room that was written ahead is nothing, to who goes on and to who checks; anything else there is reported.
+    @Test(arguments: [1, 48, 5000]) func zerosBehindTheEndAreNothing(count: Int) throws {
+        var store = try Sample.store(on: SimulatedDisk())
+        try store.put(1, Sample.time(1), Sample.page(7))
+        try store.commitCheckpoint(Checkpoint(time: Sample.time(1), created: 1, isKept: true))
+        var disk = store.disk
+        let file = DiskFile.segment(store.state.head)
+        disk[file] += [UInt8](repeating: 0, count: count)
+        var found = try Store.open(disk)
+        #expect(found.findings.isEmpty)
+        #expect(try found.verify().findings.isEmpty)
+        #expect(found.checkpoints == store.checkpoints)
+        disk[file][disk[file].count - 1] = 1
+        let other = try Store.open(disk)
+        #expect(other.findings.contains { if case .unfinished(file, _, _) = $0 { true } else { false } })
+    }
+
     /// Who insists goes on where the sound part ends.
     @Test func lossCanBeAccepted() throws {
         var store = try Sample.store(on: SimulatedDisk())
