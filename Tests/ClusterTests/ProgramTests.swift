@@ -141,6 +141,7 @@ extension LiveTests {
                 #expect(status.epoch == 2)
                 #expect(try await cluster.run("counter", "50", "--nodes", "1").result == .integer(50))
                 try await cluster.plurix("net", "heal")
+                try await cluster.wait { $0.nodes.allSatisfy { $0.state == "joined" } }
                 #expect(try await cluster.run("counter", "50").result == .integer(100))
             }
         }
