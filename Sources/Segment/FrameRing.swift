@@ -17,7 +17,8 @@ final class FrameRing {
     private let memory: SharedMemory
     var descriptor: Int32 { memory.descriptor }
 
-    static let byteCount = 4096 + capacity
+    static let byteCount = countersBytes + capacity
+    private static let countersBytes = 4096
     /// Of the ring, a power of two: 68 trains of pages, or a second of a busy cluster's commits.
     static let capacity = 4 << 20
     /// What every record begins with.
@@ -80,6 +81,7 @@ final class FrameRing {
     /// A part of the ring, which must be inside of it.
     func bytes(at place: Int, _ count: Int) -> UnsafeMutableRawBufferPointer {
         precondition(place >= 0 && count >= 0 && place + count <= Self.capacity, "a part of the ring")
-        return UnsafeMutableRawBufferPointer(rebasing: memory.bytes[4096 + place..<4096 + place + count])
+        let start = Self.countersBytes + place
+        return UnsafeMutableRawBufferPointer(rebasing: memory.bytes[start..<start + count])
     }
 }

@@ -81,9 +81,3 @@ final class FrameRingWriter {
         eventfd_write(bell, 1)
     }
 }
-
-/// Two open files that came with a datagram; -1 where none did.
-struct PassedFiles {
-    var first: Int32 = -1
-    var second: Int32 = -1
-}
