@@ -7,13 +7,14 @@ import Wire
 extension Nucleus {
     /// Looks at the card and the clock, once: what has arrived is handled, what is due is done. Of a flood (a page
     /// server that asks for all of the memory) only a part: whoever waits or computes looks after itself in between.
+    /// The clock is read after each frame: one may ask for a train of pages, which an RTL8139 sends in this processor.
     func poll() {
         keepReserve()
         world.card.acknowledgeInterrupt()
         var now = Machine.nanoseconds()
         let end = now + Self.longestPoll
         repeat {
-            isBehind = receiveSome()
+            isBehind = receiveOne()
             now = Machine.nanoseconds()
             if now >= core.deadline { core.tick(now: now, &world) }
         } while isBehind && now < end
@@ -39,17 +40,6 @@ extension Nucleus {
         if body == .step { abortIfOver() }
     }
 
-    /// Handles the frames that wait, a few at most, so that a flood does not hold up what is due.
-    ///
-    /// - Returns: Whether there may be more.
-    private func receiveSome() -> Bool {
-        for _ in 0..<Self.longestBurst {
-            guard receiveOne() else { return false }
-        }
-        return true
-    }
-
-    private static let longestBurst = 4
     private static let longestPoll: UInt64 = 200_000
     private static let leastShare: UInt64 = 100_000
     /// The host may take the processor away while frames are handled: that is nobody's due.
