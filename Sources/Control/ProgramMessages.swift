@@ -20,7 +20,24 @@ public struct RunningProgram: Codable, Sendable {
     }
 }
 
-/// Starts a program on nodes that have joined.
+/// Asks for the number of a job that is about to be begun.
+public struct ArbiterReserve: ControlRequest {
+    public static let operation = "reserve"
+
+    public struct Reply: Codable, Sendable {
+        /// Larger than that of any job before.
+        public var job: Int
+
+        public init(job: Int) {
+            self.job = job
+        }
+    }
+
+    public init() {}
+}
+
+/// Starts a program on nodes that have joined. One that has a number begins once however often it is asked for, also of
+/// an arbiter that was started anew meanwhile.
 public struct ArbiterStart: ControlRequest {
     public static let operation = "start"
 
@@ -38,10 +55,16 @@ public struct ArbiterStart: ControlRequest {
     public var nodes: [Int]
     /// A file whose bytes are placed in shared memory before the program starts.
     public var input: String?
+    /// The number that it was given before; nil for any.
+    public var job: Int?
     /// Nothing is begun later, for who wanted it waits no more: microseconds since 1970.
     public var validUntil: UInt64?
 
-    public init(program: String, arguments: [String], nodes: [Int], input: String? = nil, validUntil: UInt64? = nil) {
+    public init(
+        program: String, arguments: [String], nodes: [Int], input: String? = nil, job: Int? = nil,
+        validUntil: UInt64? = nil
+    ) {
+        self.job = job
         self.validUntil = validUntil
         self.program = program
         self.arguments = arguments
@@ -121,6 +144,7 @@ public struct ArbiterJob: ControlRequest {
 
     public struct Reply: Codable, Sendable {
         public var state: JobState
+        /// Empty for a job that this arbiter does not know: one before it had not begun it, or it is about to be seen.
         public var parts: [Part]
         /// Everything that was printed since the job began, in whole lines. It only grows at its end.
         public var output: [Output]

@@ -302,10 +302,13 @@ public final class ArbiterLoop: @unchecked Sendable {
         arbiter.died(Station(UInt8(node)), now: Clock.now(), &world)
     }
 
-    /// Begins a job.
+    func reserveJob() -> Int { jobs.reserve() }
+
+    /// Begins a job, unless it has begun already.
     ///
     /// - Throws: `.unavailable` when another one runs or a node has not joined.
     func start(_ request: JobRequest) throws(Failure) -> Int {
+        if let number = request.number, jobs.knows(number) { return number }
         for node in request.nodes where !Roster.isJoined(node, arbiter, world.image) {
             throw Failure(
                 .unavailable, "n\(node) has not joined the cluster", advice: "see \(directory.hint("status"))",

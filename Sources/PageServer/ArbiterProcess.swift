@@ -95,6 +95,9 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterRecordHistory.self) { request in
             try await record(isOn: request.isOn)
         }
+        server.on(ArbiterReserve.self) { _ in
+            ArbiterReserve.Reply(job: try await loop.perform { $0.reserveJob() })
+        }
         server.on(ArbiterStart.self) { request in
             let checked = try JobRequest(
                 request, sharedPages: settings.sharedPages, maximumFrameBytes: settings.maximumFrameBytes)

@@ -113,15 +113,15 @@ struct Job {
     mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {
         guard stage == .starting || stage == .running else { return }
         reader.read(image)
+        let replaced = Failure(.unavailable, "another job has replaced \(program)")
+        guard !reader.isPast else { return end(replaced, now, &orders) }
         guard reader.isCurrent else { return }
         stage = .running
         switch reader.phase {
         case .finished: end(lossOfNodes, now, &orders)
         case .failed: end(failureOfPart, now, &orders)
         case .stopped:
-            end(
-                Failure(.unavailable, isCancelled ? "\(program) was stopped" : "another job has replaced \(program)"),
-                now, &orders)
+            end(isCancelled ? Failure(.unavailable, "\(program) was stopped") : replaced, now, &orders)
         case JobPhase.none?, .preparing, .running, .finishing, nil: break
         }
     }
@@ -165,9 +165,9 @@ struct Job {
         foundAt = nil
         if stage == .fencing || stage == .placing {
             end(Failure(.unavailable, "\(program) was stopped before it began"), now, &orders)
-        } else {
-            submitStop(&orders)
         }
+        // An earlier arbiter may have begun it.
+        submitStop(&orders)
         return true
     }
 

@@ -98,6 +98,8 @@ struct JobRequest: Sendable {
     /// Numbers of the nodes, each once.
     let nodes: [Int]
     let input: JobInput
+    /// The job's number, where it has one already.
+    let number: Int?
 
     /// - Throws: `.input` for an unknown program or an unusable file; `.usage` for arguments that the program does not
     ///   take and for nodes that cannot exist.
@@ -107,6 +109,7 @@ struct JobRequest: Sendable {
             let names = entries.map(\.name.description).joined(separator: ", ")
             throw Failure(.input, "there is no program \"\(request.program)\"", advice: "there are \(names)")
         }
+        number = request.job
         program = request.program
         arguments = request.arguments.map { Array($0.utf8) }
         do throws(ArgumentError) { try entry.check(arguments) } catch {

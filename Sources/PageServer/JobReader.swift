@@ -9,6 +9,8 @@ struct JobReader {
     private let participants: UInt64
     /// Whether the state that was read last is about this job.
     private(set) var isCurrent = false
+    /// Whether it is about a later one.
+    private(set) var isPast = false
     private(set) var phase: JobPhase?
     /// Participants that are marked dead.
     private(set) var dead: UInt64 = 0
@@ -47,6 +49,7 @@ struct JobReader {
     mutating func read(_ image: SharedImage) {
         let record = JobRecord(image)
         isCurrent = record.number == UInt64(number)
+        isPast = record.number > UInt64(number)
         guard isCurrent else { return }
         phase = record.phase
         dead = record.dead

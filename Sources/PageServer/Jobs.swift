@@ -40,7 +40,18 @@ struct Jobs {
         nextNumber = Int(incarnation) << 20
     }
 
-    /// Begins a job.
+    /// The number of a job that somebody is about to begin.
+    mutating func reserve() -> Int {
+        nextNumber += 2
+        return nextNumber
+    }
+
+    func knows(_ number: Int) -> Bool { jobs.contains { $0.number == number } }
+
+    /// Begins a job. One that an earlier arbiter may have begun under the same number goes on: to the nodes it is the
+    /// same one, and they begin it once.
+    ///
+    /// - Throws: `.unavailable` while another one runs, and for one that another one came after: nodes ignore it.
     mutating func start(_ request: JobRequest, now: UInt64, _ orders: inout Orders) throws(Failure) -> Int {
         guard !isClosed else {
             throw Failure(
@@ -53,11 +64,15 @@ struct Jobs {
                 "\(running.program) still runs on this cluster",
                 advice: "wait for it, or stop it with \(directory.hint("stop"))")
         }
-        nextNumber += 2
+        let number = request.number ?? reserve()
+        guard jobs.allSatisfy({ $0.number < number }) else {
+            throw Failure(
+                .unavailable, "another program was begun before \(request.program)", advice: "run it again")
+        }
         askedAt = now
-        jobs.append(Job(request, number: nextNumber, in: directory, &orders))
+        jobs.append(Job(request, number: number, in: directory, &orders))
         if jobs.count > Self.remembered { jobs.removeFirst() }
-        return nextNumber
+        return number
     }
 
     mutating func cancel(_ number: Int, now: UInt64, _ orders: inout Orders) throws(Failure) {

@@ -80,7 +80,7 @@ actor HistoryRecording {
                 .unavailable, "another plurix run records the transactions of this cluster",
                 advice: "wait for it, or stop its program with \(cluster.directory.hint("stop"))")
         }
-        if let running = try await cluster.arbiter().send(ArbiterStatus()).running {
+        if let running = try await cluster.arbiter().sendPatiently(ArbiterStatus()).running {
             throw Failure(
                 .unavailable, "\(running.program) still runs on this cluster",
                 advice: "wait for it, or stop it with \(cluster.directory.hint("stop"))")

@@ -84,22 +84,21 @@ struct ProgramRun {
     ) async throws -> ProgramReport {
         try checkSize()
         let arbiter = try await cluster.arbiter()
-        let patience = within(request.input == nil ? ClusterHandle.patience : Self.reading)
-        let job = try await arbiter.send(
-            ArbiterStart(
-                program: request.program, arguments: request.arguments, nodes: nodes, input: request.input,
-                validUntil: UInt64((Date().timeIntervalSince1970 + patience / .seconds(1)) * 1e6)),
-            limit: patience
-        ).job
-        trace.note(job: job)
-        var printed = 0
         var absence = Absence(of: arbiter.path, store: cluster.description.storage.directory, now: .now)
+        var job: Int?
+        var printed = 0
         var pause = Duration.milliseconds(2)
         var parts = nodes.map { ArbiterJob.Part(node: $0, state: .starting, commits: 0, aborts: 0, pagesFetched: 0) }
         var progress = RunProgress(request.program, from: commitTime)
         while true {
-            if let reply = try await answer(arbiter, job, &absence) {
-                parts = reply.parts.isEmpty ? parts : reply.parts
+            if !absence.hasBegun { try await begin(&job, on: nodes, arbiter, &absence) }
+            if absence.hasBegun, let job,
+                let reply = try await ask(ArbiterJob(job: job), of: arbiter, ClusterHandle.glance, &absence)
+            {
+                // The arbiter that was to begin it was killed: the new one does.
+                absence.hasBegun = !reply.parts.isEmpty
+                guard absence.hasBegun else { continue }
+                parts = reply.parts
                 trace.note(parts)
                 for piece in reply.output.dropFirst(printed) {
                     for line in piece.text.split(separator: "\n") {
@@ -109,7 +108,7 @@ struct ProgramRun {
                 printed = max(printed, reply.output.count)
                 if let report = try report(reply) { return report }
             }
-            if let end, ContinuousClock.now >= end { throw await giveUp(job, arbiter, parts) }
+            if let end, ContinuousClock.now >= end { throw await giveUp(trace.state.job, arbiter, parts) }
             if progress.isDue {
                 // A cluster that does not answer is told by the next question for the job.
                 progress.say(parts, try? await cluster.status())
@@ -125,12 +124,28 @@ struct ProgramRun {
         return min(patience, max(end - .now, .milliseconds(100)))
     }
 
+    /// Has the arbiter begin the program. It has a number before it is begun: so it begins once, however often that is
+    /// asked for because an arbiter was killed meanwhile.
+    private func begin(
+        _ job: inout Int?, on nodes: [Int], _ arbiter: ControlClient, _ absence: inout Absence
+    ) async throws(Failure) {
+        if job == nil { job = try await ask(ArbiterReserve(), of: arbiter, ClusterHandle.patience, &absence)?.job }
+        guard let job else { return }
+        let patience = within(request.input == nil ? ClusterHandle.patience : Self.reading)
+        let start = ArbiterStart(
+            program: request.program, arguments: request.arguments, nodes: nodes, input: request.input, job: job,
+            validUntil: UInt64((Date().timeIntervalSince1970 + patience / .seconds(1)) * 1e6))
+        guard try await ask(start, of: arbiter, patience, &absence) != nil else { return }
+        absence.hasBegun = true
+        trace.note(job: job)
+    }
+
     /// Nil while a killed arbiter is being started again, or one does not answer.
-    private func answer(
-        _ arbiter: ControlClient, _ job: Int, _ absence: inout Absence
-    ) async throws(Failure) -> ArbiterJob.Reply? {
+    private func ask<Request: ControlRequest>(
+        _ request: Request, of arbiter: ControlClient, _ patience: Duration, _ absence: inout Absence
+    ) async throws(Failure) -> Request.Reply? {
         do throws(Failure) {
-            let reply = try await arbiter.send(ArbiterJob(job: job), limit: within(ClusterHandle.glance))
+            let reply = try await arbiter.send(request, limit: within(patience))
             absence.ends(now: .now)
             return reply
         } catch {
@@ -142,14 +157,19 @@ struct ProgramRun {
     }
 
     /// Stops a program that has taken too long.
-    private func giveUp(_ job: Int, _ arbiter: ControlClient, _ parts: [ArbiterJob.Part]) async -> Failure {
+    private func giveUp(_ job: Int?, _ arbiter: ControlClient, _ parts: [ArbiterJob.Part]) async -> Failure {
+        let seconds = (limit ?? .zero).components.seconds
+        guard let job else {
+            return Failure(
+                .timeout, "\(request.program) was not begun within \(seconds) s",
+                advice: "see \(cluster.directory.hint("status"))", at: request.program)
+        }
         // Stopped first: a supervisor that hangs must not keep the program running.
         let isStopped = await isStopped(job, arbiter)
         let status = try? await cluster.status()
         let participants = RunProgress.participants(parts, status)
         let late = participants.filter { $0.part != .finished }
         let words = status?.trouble ?? RunProgress.words(late.isEmpty ? participants : late)
-        let seconds = (limit ?? .zero).components.seconds
         return Failure(
             .timeout,
             "\(request.program) did not finish within \(seconds) s: \(words)"
@@ -245,38 +265,6 @@ extension ProgramRun {
             break
         }
         return failure
-    }
-}
-
-/// For how long whoever asks for a program has had no answer.
-struct Absence {
-    private let arbiter: String
-    private let store: String
-    private var since: ContinuousClock.Instant
-
-    /// An arbiter that is away so long does not come back: its supervisor would have started it again.
-    private static let patience: Duration = .seconds(30)
-
-    /// - Parameters:
-    ///   - arbiter: The path of its socket.
-    ///   - store: The path of its store.
-    init(of arbiter: String, store: String, now: ContinuousClock.Instant) {
-        self.arbiter = arbiter
-        self.store = store
-        since = now
-    }
-
-    mutating func ends(now: ContinuousClock.Instant) { since = now }
-
-    /// Whether one asks again after a failure. One that is about the store is of an arbiter that is there, and stands
-    /// still until its store can be written: a run waits for that as long as it takes.
-    mutating func isForgiven(_ failure: Failure, now: ContinuousClock.Instant) -> Bool {
-        if failure.kind == .unavailable, failure.place == store {
-            ends(now: now)
-            return true
-        }
-        let isAway = failure.kind == .unavailable || failure.kind == .timeout && failure.place == arbiter
-        return isAway && now - since < Self.patience
     }
 }
 

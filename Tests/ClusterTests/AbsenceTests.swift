@@ -16,11 +16,21 @@ import Testing
             Failure(.timeout, "it has not answered", at: "/arbiter.sock"),
         ] {
             var absence = Absence(of: "/arbiter.sock", store: "/store", now: start)
+            absence.hasBegun = true
             #expect(isForgiven(failure, after: 29, &absence))
             #expect(!isForgiven(failure, after: 31, &absence))
             absence.ends(now: start + .seconds(31))
             #expect(isForgiven(failure, after: 60, &absence))
         }
+    }
+
+    /// What is refused is not begun later.
+    @Test func untilAProgramHasBegunOnlyAnArbiterThatIsGoneIsWaitedFor() {
+        var absence = Absence(of: "/arbiter.sock", store: "/store", now: start)
+        #expect(isForgiven(Failure(.unavailable, "it is not there", at: "/arbiter.sock"), after: 29, &absence))
+        #expect(!isForgiven(Failure(.timeout, "it has not answered", at: "/arbiter.sock"), after: 1, &absence))
+        #expect(!isForgiven(Failure(.unavailable, "another program runs"), after: 1, &absence))
+        #expect(!isForgiven(Failure(.unavailable, "n1 has not joined", at: "n1"), after: 1, &absence))
     }
 
     @Test func whoSaysWhatIsWrongIsNotAway() {

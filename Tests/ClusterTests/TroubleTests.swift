@@ -180,6 +180,21 @@ extension LiveTests {
             }
         }
 
+        /// Whenever it is killed: the new one begins the program, and only once.
+        @Test func aRunThatIsBegunWhileThePageServerDiesRunsOnce() async throws {
+            try await LiveCluster.with("--nodes", "2") { cluster in
+                var total: Int64 = 0
+                for milliseconds in [0, 20, 30, 35, 40, 45, 50, 60] {
+                    let arbiter = try #require(try await cluster.wait { $0.processes.arbiter != nil }.processes.arbiter)
+                    async let run = cluster.run("counter", "50", "--continue")
+                    try await Task.sleep(for: .milliseconds(milliseconds))
+                    kill(arbiter, SIGKILL)
+                    total += 100
+                    #expect(try await run.result == .integer(total), "killed after \(milliseconds) ms")
+                }
+            }
+        }
+
         @Test func processesThatWereStartedAgainAreTold() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 let old = try await cluster.status().processes

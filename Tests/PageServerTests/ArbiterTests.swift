@@ -151,6 +151,24 @@ import Wire
         }
     }
 
+    /// Whenever its arbiter is killed: it was refused when the nodes had not been told.
+    @Test(arguments: [0, 5, 15, 30, 60])
+    func aProgramBegunAgainByTheNextArbiterRunsOnce(milliseconds: Int) async throws {
+        try await withCluster { cluster in
+            try await cluster.start(nodes: 2)
+            #expect(try await cluster.run("counter", ["5"], nodes: [1, 2]).result == .integer(10))
+            let job = try await cluster.client.send(ArbiterReserve()).job
+            let start = ArbiterStart(program: "counter", arguments: ["20", "--continue"], nodes: [1, 2], job: job)
+            _ = try await cluster.client.send(start)
+            try await Task.sleep(for: .milliseconds(milliseconds))
+            await cluster.killArbiter()
+            try await cluster.startArbiter()
+            for _ in 0..<2 { #expect(try await cluster.client.send(start).job == job) }
+            let reply = try await cluster.finish(job)
+            #expect(reply.result == .integer(50), "\(reply)")
+        }
+    }
+
     /// The input of a job that never began must not be mixed into that of the next one.
     @Test func killedWhilePlacing() async throws {
         try await withCluster { cluster in

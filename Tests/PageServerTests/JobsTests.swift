@@ -1,5 +1,7 @@
 import Control
 import Foundation
+import Kernel
+import Protocol
 import Testing
 import Wire
 
@@ -30,6 +32,58 @@ import Wire
         jobs.isClosed = false
         _ = try jobs.start(request, now: 0, &orders)
         #expect(jobs.running(now: 0)?.nodes == [1, 2])
+    }
+
+    /// Who has had no answer asks once more, perhaps of the next arbiter.
+    @Test mutating func aNumberedJobBeginsOnce() throws {
+        let number = jobs.reserve()
+        #expect(!jobs.knows(number) && jobs.report(number, now: 0).reply.parts.isEmpty)
+        let numbered = try request(numbered: number)
+        #expect(try jobs.start(numbered, now: 0, &orders) == number)
+        #expect(jobs.knows(number) && jobs.report(number, now: 0).reply.parts.count == 2)
+        var next = Jobs(incarnation: 2, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        #expect(try next.start(numbered, now: 0, &orders) == number)
+        next.settle(dead: 0b11, now: 0, &orders)
+        // What came later has been begun: the nodes would take no notice of an older one.
+        var third = Jobs(incarnation: 3, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        let late = third.reserve()
+        _ = try third.start(request, now: 0, &orders)
+        third.settle(dead: 0b11, now: 0, &orders)
+        for old in [number, late] {
+            let old = try request(numbered: old)
+            do throws(Failure) {
+                _ = try third.start(old, now: 0, &orders)
+                Issue.record("it would never end")
+            } catch {
+                #expect(error.kind == .unavailable && error.message == "another program was begun before counter")
+            }
+        }
+    }
+
+    /// The nodes have begun a later one that its own arbiter did not live to save, and none of them begins this one.
+    @Test mutating func aJobThatWasOvertakenEnds() throws {
+        let image = LayoutTests.image()
+        let old = Int(JobRecord(image).number) - 1
+        _ = try jobs.start(try request(numbered: old), now: 0, &orders)
+        for _ in 0..<2 {
+            let sent = orders.sendAll(to: Station(1))
+            for identifier in sent {
+                let reply = CommandReply(identifier: identifier, status: .done, time: GlobalTime(epoch: 1, counter: 1))
+                orders.answer(reply, now: 0)
+            }
+            let chain = [EpochRecord(epoch: 1, opened: .zero)]
+            orders.settle(saved: GlobalTime(epoch: 1, counter: 1), chain: chain, now: 0)
+            jobs.settle(dead: 0, now: 0, &orders)
+        }
+        jobs.refresh(image, now: 0, &orders)
+        let failure = jobs.report(old, now: 0).reply.failure
+        #expect(failure?.message == "another job has replaced counter")
+    }
+
+    private func request(numbered number: Int) throws -> JobRequest {
+        try JobRequest(
+            ArbiterStart(program: "counter", arguments: ["5"], nodes: [1, 2], job: number), sharedPages: 1024,
+            maximumFrameBytes: Limits.maximumFrameBytes)
     }
 
     @Test func aBeginIsFoundByTheNextArbiter() throws {
@@ -104,5 +158,14 @@ import Wire
         jobs.settle(dead: 0, now: 6 * Self.second, &orders)
         jobs.settle(dead: 0, now: 7 * Self.second, &orders)
         #expect(jobs.takeNotices() == (isAsked ? [] : ["\(failure); nobody has asked for its result"]))
+    }
+}
+
+extension Orders {
+    /// Identifiers of what is sent now.
+    fileprivate mutating func sendAll(to node: Station) -> [UInt64] {
+        var sent: [UInt64] = []
+        tick(now: 0, nodes: [node]) { command, _, _ in sent.append(command.identifier) }
+        return sent
     }
 }
