@@ -116,6 +116,8 @@ struct Down: AsyncParsableCommand {
         _ directory: RunDirectory, _ storage: ClusterDescription.Storage
     ) async throws(Failure) -> String? {
         guard Teardown(directory).hasLivingMachines else { return nil }
+        let watch = RestartWatch.begin(in: directory) { Terminal.progress($0) }
+        defer { watch.cancel() }
         do throws(Failure) {
             try await LastState.save(ClusterHandle(directory))
             return nil

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Cluster
 import Control
 import Foundation
 
@@ -22,11 +21,13 @@ struct Logs: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let cluster = try common.cluster()
-        let path = cluster.directory.serialLog(try target.number())
+        // Nothing of it need be at work.
+        let directory = try common.directory()
+        _ = try ClusterDescription.load(directory)
+        let path = directory.serialLog(try target.number())
         guard let file = FileHandle(forReadingAtPath: path) else {
             throw Failure(
-                .input, "there is no console of \(target.node)", advice: "see \(cluster.directory.hint("status"))",
+                .input, "there is no console of \(target.node)", advice: "see \(directory.hint("status"))",
                 at: target.node)
         }
         if common.json {
@@ -38,6 +39,6 @@ struct Logs: AsyncParsableCommand {
                 try FileHandle.standardOutput.write(contentsOf: data)
             }
             if follow { try await Task.sleep(for: .milliseconds(100)) }
-        } while follow && cluster.directory.exists
+        } while follow && directory.exists
     }
 }

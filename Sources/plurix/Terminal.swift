@@ -1,3 +1,4 @@
+import Cluster
 import Control
 import Foundation
 import Synchronization
@@ -48,7 +49,14 @@ enum Terminal {
     /// The cluster that the command works with, once it does.
     static var attended: RunDirectory? { held.withLock { $0 } }
 
-    static func attend(_ cluster: RunDirectory) { held.withLock { $0 = cluster } }
+    /// From now on it is said when the command waits because one of the cluster's processes is being started again.
+    static func attend(_ cluster: RunDirectory) {
+        let isFirst = held.withLock { held in
+            defer { held = cluster }
+            return held == nil
+        }
+        if isFirst { RestartWatch.begin(in: cluster) { progress($0) } }
+    }
 
     /// Prints a result.
     static func show(_ text: String) {

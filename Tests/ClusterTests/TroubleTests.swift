@@ -195,6 +195,24 @@ extension LiveTests {
             }
         }
 
+        /// It waited silently.
+        @Test func whoWaitsForAProcessThatIsStartedAgainIsTold() async throws {
+            try await LiveCluster.with("--nodes", "1") { cluster in
+                async let run = cluster.plurix(["run", "counter", "10000"])
+                let arbiter = try #require(try await cluster.wait { $0.running != nil }.processes.arbiter)
+                // Without its store it does not start.
+                let place = cluster.base + "/elsewhere"
+                try FileManager.default.moveItem(atPath: cluster.store, toPath: place)
+                kill(arbiter, SIGKILL)
+                try await Task.sleep(for: .seconds(4))
+                try FileManager.default.moveItem(atPath: place, toPath: cluster.store)
+                let outcome = try await run
+                #expect(outcome.status == 0 && outcome.output == "10000\n", "\(outcome)")
+                let words = "the page server is being started again\n"
+                #expect(outcome.complaint.ranges(of: words).count == 1, "\(outcome)")
+            }
+        }
+
         @Test func processesThatWereStartedAgainAreTold() async throws {
             try await LiveCluster.with("--nodes", "1") { cluster in
                 let old = try await cluster.status().processes
