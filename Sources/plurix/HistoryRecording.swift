@@ -52,23 +52,31 @@ actor HistoryRecording {
         try Self.check(self.path)
     }
 
-    /// It is replaced by what is written: a device, or a link, must not be.
-    private static func check(_ path: String) throws(Failure) {
+    /// It is replaced by what is written: a device, or a link, must not be, and its directory must take a new file.
+    /// Only trying tells that: root may write everywhere, and yet there is no new file below /proc.
+    static func check(_ path: String) throws(Failure) {
         var facts = stat()
-        guard lstat(path, &facts) == 0 else {
-            guard access(RunDirectory.parent(of: path), W_OK) == 0 else {
-                throw Failure(
-                    .input, "the history \(path) cannot be written",
-                    advice: "its directory must exist and be yours", at: path)
+        if lstat(path, &facts) == 0 {
+            guard facts.st_mode & S_IFMT == S_IFREG else {
+                throw unwritable(path, "it is there, and no regular file")
             }
-            return
+            guard access(path, W_OK) == 0 else { throw unwritable(path, String(cString: strerror(errno))) }
+        } else if errno != ENOENT {
+            throw unwritable(path, String(cString: strerror(errno)))
         }
-        guard facts.st_mode & S_IFMT == S_IFREG else {
-            throw Failure(
-                .input, "the history \(path) cannot be written: it is there, and no regular file",
-                advice: "name a file", at: path)
+        let trial = RunDirectory.parent(of: path) + "/.plurix-\(UInt64.random(in: 0...UInt64.max))"
+        let file = open(trial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard file >= 0 else {
+            throw unwritable(path, "its directory takes no new file: \(String(cString: strerror(errno)))")
         }
-        guard access(path, W_OK) == 0 else { throw Failure(.input, "the history \(path) cannot be written", at: path) }
+        close(file)
+        unlink(trial)
+    }
+
+    private static func unwritable(_ path: String, _ reason: String) -> Failure {
+        Failure(
+            .input, "the history \(path) cannot be written: \(reason)",
+            advice: "name a file in a directory that exists and is yours", at: path)
     }
 
     /// - Throws: what the arbiter says, or `.unavailable` while a program runs, or another command records, whose

@@ -36,6 +36,7 @@ struct Run: AsyncParsableCommand {
 
     func validate() throws {
         if let nodes, nodes < 1 { throw ValidationError("--nodes \(nodes) must be 1 or more") }
+        if history?.isEmpty == true { throw ValidationError("--history needs a file") }
         if let timeout, timeout < 1 { throw ValidationError("--timeout \(timeout) must be 1 second or more") }
     }
 

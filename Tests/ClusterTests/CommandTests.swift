@@ -96,7 +96,7 @@ struct RunArgumentsTests {
         ["net", "delay", "5"], ["net", "delay", "-1ms"], ["net", "capture"], ["net", "capture", "a", "--stop"],
         ["up", "--at", "a"], ["up", "--volatile", "--store", "x"], ["up", "--from", "x", "--new"],
         ["up", "--store", ""], ["up", "--keep", "0"], ["up", "--keep-for", "5"], ["up", "--checkpoint-every", "0s"],
-        ["up", "--from", ""],
+        ["up", "--from", ""], ["run", "counter", "5", "--history", ""],
         ["restore"], ["restore", "--at", ""], ["restore", "--at", "a", "--timeout", "0"], ["checkpoint", "--label", ""],
         ["checkpoint", "surplus"], ["pageserver", "/tmp/x"],
         ["run"], ["run", "counter", "--nodes", "0"], ["status", "--frob"], ["completions", "tcsh"],
@@ -123,6 +123,22 @@ struct RunArgumentsTests {
         let request = try ProgramRequest("wordcount", ["/etc/passwd"])
         #expect(request.input == "/etc/passwd")
         #expect(request.arguments.isEmpty)
+    }
+
+    /// Not at its end, which found them out before.
+    @Test func aHistoryIsCheckedBeforeAnythingStarts() throws {
+        let base = FileManager.default.temporaryDirectory.appending(path: "plurix-\(UUID().uuidString)").path()
+        try FileManager.default.createDirectory(atPath: base, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        try Data("old".utf8).write(to: URL(filePath: base + "/file"))
+        for path in ["/new", "/file"] { try HistoryRecording.check(base + path) }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: base) == ["file"])
+        let long = "/" + String(repeating: "x", count: 300)
+        let paths = ["", "/file/", "/file/x", "/none/x", "/none/", long].map { base + $0 } + ["/proc/x", "/dev/full"]
+        for path in paths {
+            let failure = #expect(throws: Failure.self) { try HistoryRecording.check(path) }
+            #expect(failure?.kind == .input && failure?.message.contains(path) == true, "\(path)")
+        }
     }
 
     private func failure(_ program: String, _ arguments: String...) -> Failure.Kind? {
