@@ -40,6 +40,7 @@ private func check(_ arguments: [String]) {
     do {
         let names = Plurix.configuration.subcommands.map { $0._commandName }
         try ArgumentOrder.checkCommand(arranged, among: names)
+        try ArgumentOrder.checkOptions(arranged)
         accept(try Plurix.parseAsRoot(arranged))
     } catch let failure as Failure {
         require(failure.kind == .usage && !failure.message.isEmpty, "an unknown command is a wrong usage")

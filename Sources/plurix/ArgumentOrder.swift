@@ -30,6 +30,23 @@ enum ArgumentOrder {
         throw Failure(.usage, "unknown command '\(word)'", advice: "see plurix --help", at: "command line")
     }
 
+    /// One value of several would count, and nobody be told which.
+    ///
+    /// - Throws: `.usage` for an option that is given two values.
+    static func checkOptions(_ arguments: [String]) throws {
+        var seen: Set<Substring> = []
+        var words = arguments.prefix { $0 != "--" }
+        while let word = words.popFirst() {
+            let option = word.prefix { $0 != "=" }
+            guard valued.contains(String(option)) else { continue }
+            guard seen.insert(option).inserted else {
+                throw Failure(.usage, "\(option) is given twice", advice: "give it once", at: String(option))
+            }
+            // Its value may look like an option.
+            if option == word { words = words.dropFirst() }
+        }
+    }
+
     /// Moves the first argument that is neither an option nor an option's value.
     @discardableResult
     private static func takeWord(_ rest: inout [String], into front: inout [String]) -> String? {

@@ -12,13 +12,13 @@ struct Plurix: AsyncParsableCommand {
         discussion: """
             A first session: plurix up; plurix run counter 1000; plurix status; plurix down.
 
-            Exit codes: 0 done; 64 an unknown command, or an option value outside its set or range; 65 an unknown \
-            program, an unusable file, more than the memory takes, no such node or checkpoint, a cluster name in use, \
-            a store in the way, missing, or of another size, cluster, image or format; 69 something is missing or has \
-            died: a tool, a node, the cluster, or it is busy or was stopped, a store is in use, the disk is full, or \
-            the last commits cannot be saved; 70 a fault of Plurix or of a program, a history that shows one, and a \
-            damaged store; 75 something did not happen in time. An interrupted command ends with 128 and the signal's \
-            number.
+            Exit codes: 0 done; 64 an unknown command, an option given twice, or a value outside its set or range; 65 \
+            an unknown program, an unusable file, more than the memory takes, no such node or checkpoint, a cluster \
+            name in use, a store in the way, missing, or of another size, cluster, image or format; 69 something is \
+            missing or has died: a tool, a node, the cluster, or it is busy or was stopped, a store is in use, the \
+            disk is full, or the last commits cannot be saved; 70 a fault of Plurix or of a program, a history that \
+            shows one, and a damaged store; 75 something did not happen in time. An interrupted command ends with 128 \
+            and the signal's number.
 
             With --json a result is one object on stdout, and an error is one on stderr: error, where, advice, exitCode.
             """,
@@ -64,6 +64,7 @@ struct Plurix: AsyncParsableCommand {
             // A closure: a key path here lets the compiler crash.
             let names = configuration.subcommands.map { $0._commandName }
             try ArgumentOrder.checkCommand(arguments, among: names)
+            try ArgumentOrder.checkOptions(arguments)
             return try parseAsRoot(arguments)
         } catch let failure as Failure {
             end(with: failure)

@@ -19,6 +19,24 @@ struct ArgumentOrderTests {
         #expect(ArgumentOrder.arranged(given) == expected)
     }
 
+    /// Only the last value counted: of two labels one was lost.
+    @Test(arguments: [
+        ["checkpoint", "--label", "a", "--label", "b"], ["restore", "--at=a", "--at", "b"],
+        ["up", "--nodes", "2", "--nodes=2"], ["--name", "a", "status", "--name", "b"],
+    ])
+    func anOptionIsGivenOnce(arguments: [String]) throws {
+        let failure = #expect(throws: Failure.self) { try ArgumentOrder.checkOptions(arguments) }
+        #expect(failure?.kind == .usage && failure?.message.hasSuffix(" is given twice") == true)
+    }
+
+    @Test(arguments: [
+        ["status", "--name", "--name"], ["run", "counter", "--nodes", "1", "--", "--nodes", "2"], ["--name"],
+        ["forget", "a", "a", "--json", "--json"], ["run", "bank", "--transfers", "1", "--transfers", "2"], [],
+    ])
+    func whatIsNoOptionMayStandTwice(arguments: [String]) throws {
+        try ArgumentOrder.checkOptions(arguments)
+    }
+
     /// The lists are those that the commands declare.
     @Test func theListsAreComplete() throws {
         let all = Plurix.configuration.groupedSubcommands.flatMap(\.subcommands)
