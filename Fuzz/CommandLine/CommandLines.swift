@@ -38,8 +38,7 @@ private func check(_ arguments: [String]) {
     let tail = arguments.firstIndex(of: "--").map { arguments[$0...] } ?? []
     require(Array(arranged.suffix(tail.count)) == Array(tail), "what stands behind -- stays there")
     do {
-        let names = Plurix.configuration.subcommands.map { $0._commandName }
-        try ArgumentOrder.checkCommand(arranged, among: names)
+        try ArgumentOrder.checkCommand(arranged, among: Plurix.commands)
         try ArgumentOrder.checkOptions(arranged)
         accept(try Plurix.parseAsRoot(arranged))
     } catch let failure as Failure {

@@ -2,13 +2,13 @@ import Control
 import Store
 import Wire
 
-/// How people name checkpoints: by a label, by `EPOCH:COUNTER` of the commit time, or by that time as one number, as
-/// in `savedTime` of `plurix status --json`.
+/// How people name checkpoints: by a label, by `EPOCH:COUNTER` of the commit time, by that time as one number, as in
+/// `savedTime` of `plurix status --json`, or as the newest state.
 public enum CheckpointName {
     /// `EPOCH:COUNTER`.
     public static func text(_ time: GlobalTime) -> String { "\(time.epoch):\(time.counter)" }
 
-    /// What lists call a state that is not kept.
+    /// The newest state, whatever its labels; lists call it so where it is not kept.
     public static let newest = "newest"
 
     /// The time that a text can only mean, if it is one.
@@ -23,9 +23,11 @@ public enum CheckpointName {
 
     /// The checkpoint that is meant.
     ///
+    /// - Parameter checkpoints: By rising time.
     /// - Throws: `.input` for one that does not exist, with those that do.
     public static func resolve(_ text: String, among checkpoints: [Checkpoint]) throws(Failure) -> Checkpoint {
         if let found = checkpoints.last(where: { $0.labels.contains(text) }) { return found }
+        if text == newest, let last = checkpoints.last { return last }
         if let time = time(text), let found = checkpoints.first(where: { $0.time == time }) { return found }
         let names = checkpoints.map { CheckpointReport($0).title }
         throw Failure(
@@ -43,10 +45,15 @@ public enum CheckpointName {
     /// The checkpoints that are to be forgotten, each once.
     ///
     /// - Throws: `.input` for one that does not exist, and for one that has another label, of which nothing was said:
-    ///   who gave it that may be somebody else.
+    ///   who gave it that may be somebody else. So the newest state is none that is forgotten by that name.
     static func resolve(_ names: [String], among checkpoints: [Checkpoint]) throws(Failure) -> [Checkpoint] {
         var found: [Checkpoint] = []
         for name in names {
+            guard name != newest else {
+                throw Failure(
+                    .input, "the newest state stays until there is a newer one",
+                    advice: "name one that is kept by its labels or its EPOCH:COUNTER", at: name)
+            }
             let one = try resolve(name, among: checkpoints)
             let rest = one.labels.filter { !names.contains($0) }
             let isMeant = names.contains { time($0) == one.time }

@@ -23,11 +23,21 @@ enum ArgumentOrder {
         return front + rest + arguments[end...]
     }
 
-    /// - Parameter arguments: as `arranged` leaves them.
-    /// - Throws: `.usage` when the first one is a word and no command.
-    static func checkCommand(_ arguments: [String], among commands: [String]) throws {
-        guard let word = arguments.first, !word.hasPrefix("-"), word != "help", !commands.contains(word) else { return }
-        throw Failure(.usage, "unknown command '\(word)'", advice: "see plurix --help", at: "command line")
+    /// - Parameters:
+    ///   - arguments: as `arranged` leaves them.
+    ///   - commands: all, each with the commands that it has of its own.
+    /// - Throws: `.usage` when the words in front are no command; one that is elsewhere is named.
+    static func checkCommand(_ arguments: [String], among commands: [String: [String]]) throws {
+        let words = arguments.prefix { !$0.hasPrefix("-") && $0 != "help" }
+        guard let first = words.first else { return }
+        let isKnown = commands[first].map { own in own.isEmpty || words.count == 1 || own.contains(words[1]) } ?? false
+        guard !isKnown else { return }
+        let wrong = commands[first] == nil ? [first] : Array(words.prefix(2)), last = wrong[wrong.count - 1]
+        let nest = commands.first { $0.value.contains(last) }?.key
+        let meant = commands[last] != nil ? last : nest.map { "\($0) \(last)" }
+        throw Failure(
+            .usage, "unknown command '\(wrong.joined(separator: " "))'",
+            advice: meant.map { "it is plurix \($0)" } ?? "see plurix --help", at: "command line")
     }
 
     /// One value of several would count, and nobody be told which.

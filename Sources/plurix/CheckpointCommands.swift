@@ -142,7 +142,8 @@ struct Restore: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "The checkpoint: a label, or EPOCH:COUNTER as plurix checkpoints shows it.", valueName: "time|label"))
+            "The checkpoint: a label, EPOCH:COUNTER as plurix checkpoints shows it, or newest.",
+            valueName: "time|label"))
     var at: String
 
     @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))

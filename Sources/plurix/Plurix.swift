@@ -59,11 +59,17 @@ struct Plurix: AsyncParsableCommand {
         Terminal.finish()
     }
 
+    /// All commands, each with the commands that it has of its own.
+    static var commands: [String: [String]] {
+        // Closures: a key path here lets the compiler crash.
+        configuration.subcommands.reduce(into: [:]) { commands, command in
+            commands[command._commandName] = command.configuration.subcommands.map { $0._commandName }
+        }
+    }
+
     private static func parsed(_ arguments: [String]) -> any ParsableCommand {
         do {
-            // A closure: a key path here lets the compiler crash.
-            let names = configuration.subcommands.map { $0._commandName }
-            try ArgumentOrder.checkCommand(arguments, among: names)
+            try ArgumentOrder.checkCommand(arguments, among: commands)
             try ArgumentOrder.checkOptions(arguments)
             return try parseAsRoot(arguments)
         } catch let failure as Failure {

@@ -30,7 +30,7 @@ struct StoreOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Begin at this checkpoint of --from: a label, or EPOCH:COUNTER as plurix checkpoints shows it.",
+            "Begin at this checkpoint of --from: a label, EPOCH:COUNTER as plurix checkpoints shows it, or newest.",
             valueName: "time|label"))
     var at: String?
 

@@ -19,6 +19,21 @@ struct ArgumentOrderTests {
         #expect(ArgumentOrder.arranged(given) == expected)
     }
 
+    @Test(arguments: [
+        (["frobnicate"], "see plurix --help"), (["store", "frobnicate"], "see plurix --help"),
+        (["store", "fsck", "d"], "it is plurix fsck"), (["salvage", "d", "n"], "it is plurix store salvage"),
+        (["loss", "5%"], "it is plurix net loss"), (["store", "export", "d"], nil), (["fsck", "d"], nil),
+        (["store"], nil), (["store", "--help"], nil), (["net", "help"], nil), (["help", "store", "x"], nil), ([], nil),
+    ] as [([String], String?)])
+    func commandsThatAreElsewhereAreNamed(arguments: [String], advice: String?) {
+        let failure: Failure?
+        do {
+            try ArgumentOrder.checkCommand(arguments, among: Plurix.commands)
+            failure = nil
+        } catch { failure = error as? Failure }
+        #expect(failure?.advice == advice && failure?.kind != .input)
+    }
+
     /// Only the last value counted: of two labels one was lost.
     @Test(arguments: [
         ["checkpoint", "--label", "a", "--label", "b"], ["restore", "--at=a", "--at", "b"],

@@ -199,6 +199,16 @@ import Wire
         }
     }
 
+    /// Lists show it by that name.
+    @Test func theNewestStateHasAName() throws {
+        let old = Checkpoint(time: GlobalTime(epoch: 1, counter: 5), created: 0, label: "a", isKept: true)
+        let last = Checkpoint(time: GlobalTime(epoch: 1, counter: 6), created: 0, label: "b", isKept: true)
+        #expect(try CheckpointName.resolve("newest", among: [old, last]) == last)
+        #expect(throws: Failure.self) { try CheckpointName.resolve("newest", among: [Checkpoint]()) }
+        let kept = #expect(throws: Failure.self) { try CheckpointName.resolve(["newest"], among: [old, last]) }
+        #expect(kept?.kind == .input && kept?.message.contains("stays until there is a newer one") == true)
+    }
+
     /// Some scalars make one character with a space before or behind them.
     @Test(arguments: ["\u{1F3FB}b", "\u{FF9E}", "b\u{0D4E}"]) func labelsAreTakenApartByScalars(label: String) throws {
         try CheckpointName.check(label, among: [])
