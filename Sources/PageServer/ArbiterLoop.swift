@@ -297,8 +297,9 @@ public final class ArbiterLoop: @unchecked Sendable {
     private func bury(_ node: Int) {
         guard (1...Limits.maximumNodes).contains(node) else { return }
         let member = arbiter.member(Station(UInt8(node)))
-        if member.state == .member { jobs.died(node, member.counters) }
-        orders.bury(Station(UInt8(node)))
+        let hasLeft = orders.bury(Station(UInt8(node)))
+        if hasLeft { notices.left(node) }
+        if member.state == .member { jobs.died(node, member.counters, hasLeft: hasLeft) }
         arbiter.died(Station(UInt8(node)), now: Clock.now(), &world)
     }
 

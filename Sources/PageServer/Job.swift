@@ -22,6 +22,8 @@ struct Job {
     private var nextPiece = 0
     private var placedPieces = 0
     private var isCancelled = false
+    /// Nodes that left in order.
+    private var left: Set<Int> = []
     /// When the nodes were told to start.
     private(set) var startedAt: UInt64?
     private var endedAt: UInt64?
@@ -126,11 +128,13 @@ struct Job {
         }
     }
 
-    /// A node has died.
+    /// A node has died, or left in order.
     ///
     /// - Parameter counters: what it had done, as it said last.
-    mutating func died(_ node: Int, _ counters: Counters) {
-        if !hasEnded { reader.died(node, counters) }
+    mutating func died(_ node: Int, _ counters: Counters, hasLeft: Bool) {
+        guard !hasEnded else { return }
+        reader.died(node, counters)
+        if hasLeft { left.insert(node) }
     }
 
     /// Tells the job's nodes which participants are dead.
@@ -218,11 +222,13 @@ struct Job {
         func hints(_ command: String) -> String {
             lost.map { directory.hint("\(command) n\($0)") }.joined(separator: ", ")
         }
+        let haveLeft = left.isSuperset(of: lost)
         return Failure(
             .unavailable,
-            "\(Self.names(lost)) died while \(program) ran, and the other nodes came to a result without it",
-            advice: "see \(hints("autopsy")), start what is missing again with \(hints("add")), and run \(program)"
-                + " again",
+            "\(Self.names(lost)) \(haveLeft ? "left" : "died") while \(program) ran, and the other nodes came to a"
+                + " result without it",
+            advice: (haveLeft ? "" : "see \(hints("autopsy")), ")
+                + "start what is missing again with \(hints("add")), and run \(program) again",
             at: Self.names(lost))
     }
 

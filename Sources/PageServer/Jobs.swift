@@ -140,11 +140,11 @@ struct Jobs {
         jobs.append(Job(adopting: record, in: directory, startedAt: begin ?? now, now: now))
     }
 
-    /// A node has died.
+    /// A node has died, or left in order.
     ///
     /// - Parameter counters: what it had done, as it said last.
-    mutating func died(_ node: Int, _ counters: Counters) {
-        for place in jobs.indices { jobs[place].died(node, counters) }
+    mutating func died(_ node: Int, _ counters: Counters, hasLeft: Bool) {
+        for place in jobs.indices { jobs[place].died(node, counters, hasLeft: hasLeft) }
     }
 
     /// Hands ended orders to their jobs, stops what nobody waits for, says how such a job ended, and tells jobs which

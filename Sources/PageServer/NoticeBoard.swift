@@ -11,6 +11,8 @@ struct NoticeBoard {
     private(set) var texts: [String] = []
     /// Why each node was turned away, by its number, until it is let in.
     private(set) var refusals: [Int: String] = [:]
+    /// Nodes that left in order, until they are let in again.
+    private var gone: Set<Int> = []
     private var lastRefused: [Int: BuildIdentifier] = [:]
     private var undone: [(time: GlobalTime, node: Station)] = []
     private var unauthentic: UInt64 = 0
@@ -43,16 +45,20 @@ struct NoticeBoard {
     mutating func post(_ notice: ArbiterNotice, now: UInt64) {
         switch notice {
         case .joined(let node, let incarnation):
+            gone.remove(Int(node.number))
             refusals[Int(node.number)] = nil
             lastRefused[Int(node.number)] = nil
             post("n\(node.number) was admitted as incarnation \(incarnation)", .info)
         case .refused(let node, let reason, let build): refuse(node, reason, build)
         case .unauthentic: countUnauthentic(now)
-        case .polling(let epoch, let reason): post("epoch \(epoch) is prepared: \(Self.sentence(reason))")
+        case .polling(let epoch, let reason): post("epoch \(epoch) is prepared: \(sentence(reason))")
         case .undone(let time, let node): undone.append((time, node))
         case .opened(let record, let count): opened(record, count)
         }
     }
+
+    /// A node is gone, and in order.
+    mutating func left(_ node: Int) { gone.insert(node) }
 
     private mutating func refuse(_ node: Station, _ reason: JoinRefusal.Reason, _ build: BuildIdentifier) {
         let number = Int(node.number)
@@ -101,9 +107,9 @@ struct NoticeBoard {
         return named.joined(separator: ", ") + (runs.count > named.count ? " and others" : "")
     }
 
-    private static func sentence(_ reason: ArbiterNotice.Reason) -> String {
+    private func sentence(_ reason: ArbiterNotice.Reason) -> String {
         switch reason {
-        case .died(let node): "n\(node.number) died"
+        case .died(let node): "n\(node.number) \(gone.contains(Int(node.number)) ? "left" : "died")"
         case .restarted(let node): "n\(node.number) was started anew"
         case .interrupted: "the arbiter was interrupted while it prepared one"
         case .nobodyLeft: "the cluster begins again with what is saved"

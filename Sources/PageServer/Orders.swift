@@ -91,8 +91,16 @@ struct Orders {
         orders.removeAll { isMeant($0.purpose) }
     }
 
-    /// A node is dead: what only it was to do is nobody's, also not of the next node of that number.
-    mutating func bury(_ node: Station) { orders.removeAll { $0.only == node } }
+    /// A node is gone: what only it was to do is nobody's, also not of the next node of that number.
+    ///
+    /// - Returns: Whether it left in order: it was told to, and has done what that takes.
+    mutating func bury(_ node: Station) -> Bool {
+        let leave = Purpose.powerOff(node: Int(node.number))
+        let hasLeft = outcome(of: leave) == .done || orders.contains { $0.purpose == leave && $0.time != nil }
+        orders.removeAll { $0.only == node }
+        finished.removeAll { $0.0 == leave }
+        return hasLeft
+    }
 
     /// Orders of jobs that ended since the last call, in the order in which they ended.
     mutating func takeFinished() -> [(Purpose, Outcome)] {

@@ -69,6 +69,14 @@ extension LiveTests {
                 #expect(status.nodes.map(\.name) == ["n1", "n2"])
                 let more = try await cluster.run("counter", "100", "--continue")
                 #expect(more.result == .integer(400))
+                // Of one that left, and of its number's next life.
+                let events = try await cluster.plurix("events")
+                #expect(events.contains(": n2 died") && events.contains(": n3 left") && !events.contains(": n3 died"))
+                try await cluster.plurix("add", "n3")
+                try await cluster.plurix("kill", "n3")
+                let epoch = status.epoch
+                _ = try await cluster.wait { $0.epoch > epoch }
+                #expect(try await cluster.plurix("events").contains(": n3 died"))
             }
         }
 

@@ -35,6 +35,18 @@ import Wire
         #expect(notices.refusals.isEmpty)
     }
 
+    /// Both make an epoch.
+    @Test func whoLeftInOrderHasNotDied() {
+        var notices = board()
+        notices.left(2)
+        for node in [Station(2), Station(3)] { notices.post(.polling(epoch: 2, .died(node)), now: 0) }
+        #expect(notices.texts[0].hasSuffix("epoch 2 is prepared: n2 left"))
+        #expect(notices.texts[1].hasSuffix("epoch 2 is prepared: n3 died"))
+        notices.post(.joined(Station(2), incarnation: 4), now: 0)
+        notices.post(.polling(epoch: 3, .died(Station(2))), now: 0)
+        #expect(notices.texts[3].hasSuffix("epoch 3 is prepared: n2 died"))
+    }
+
     @Test func theListIsBounded() {
         var notices = board()
         for number in 0..<500 { notices.post("notice \(number)") }

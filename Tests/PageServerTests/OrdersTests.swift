@@ -35,9 +35,20 @@ import Wire
         orders.submit(.powerOff(node: 2), .powerOff, only: Station(2))
         orders.submit(.put(job: 2, piece: 0))
         #expect(sent(&orders, at: 0).count == 2)
-        orders.bury(Station(2))
+        let hasLeft = orders.bury(Station(2))
+        #expect(!hasLeft)
         #expect(!orders.contains(.powerOff(node: 2)) && orders.contains(.put(job: 2, piece: 0)))
         #expect(!sent(&orders, at: 100_000_000_000).contains { $0.node == Station(2) })
+    }
+
+    /// When it has answered, whether or not that is saved; the next life of the number is another one.
+    @Test(arguments: [false, true]) func aNodeThatHasDoneWhatItTakesHasLeft(isSaved: Bool) {
+        var orders = Orders(incarnation: 1)
+        orders.submit(.powerOff(node: 2), .powerOff, only: Station(2))
+        answer(&orders, sent(&orders, at: 0)[0].identifier, Self.time(1, 5))
+        orders.settle(saved: Self.time(1, isSaved ? 5 : 4), chain: Self.chain, now: 1)
+        let others = orders.bury(Station(1)), hasLeft = orders.bury(Station(2)), again = orders.bury(Station(2))
+        #expect(!others && hasLeft && !again)
     }
 
     @Test func doneMeansSaved() {
