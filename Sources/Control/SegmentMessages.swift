@@ -79,7 +79,7 @@ public struct SegmentStatus: ControlRequest {
         /// The capture file that is being written.
         public var capture: String?
         /// Why the last capture ended before somebody ended it, and how many frames its file holds: said until it is
-        /// ended, or the next one begins.
+        /// ended, or the next one begins, which says it once more.
         public var captureEnding: String?
 
         public init(
@@ -139,9 +139,12 @@ public struct SegmentCapture: ControlRequest {
     public struct Reply: Codable, Sendable {
         /// Frames that the capture that ended holds.
         public var frames: UInt64?
+        /// Of a capture that starts: why the one before it had ended by itself, where nobody had been told.
+        public var captureEnding: String?
 
-        public init(frames: UInt64?) {
+        public init(frames: UInt64?, captureEnding: String? = nil) {
             self.frames = frames
+            self.captureEnding = captureEnding
         }
     }
 

@@ -38,7 +38,8 @@ public final class Segment: Sendable {
         change { $0.set(faults) }
     }
 
-    public func startCapture(to path: String) throws(Failure) {
+    @discardableResult
+    public func startCapture(to path: String) throws(Failure) -> Failure? {
         try change { (state: inout sending Switch) throws(Failure) in try state.startCapture(to: path) }
     }
 

@@ -71,11 +71,11 @@ public struct SegmentProcess: Sendable {
         }
         server.on(SegmentCapture.self) { request in
             guard let file = request.file else { return SegmentCapture.Reply(frames: try endCapture()) }
-            try segment.startCapture(to: file)
-            lostCapture.held.withLock { $0 = nil }
+            let before = try segment.startCapture(to: file)
+            let lost = lostCapture.take()
             // It runs already: that it does is noted for the process after this one, if there is room for that.
             do { try save() } catch { logger.warning("the capture into \(file) is not noted: \(error)") }
-            return SegmentCapture.Reply(frames: nil)
+            return SegmentCapture.Reply(frames: nil, captureEnding: (before ?? lost)?.description)
         }
         server.on(Stop.self) { _ in
             do { _ = try endCapture() } catch { logger.warning("\(error)") }

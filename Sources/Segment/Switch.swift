@@ -45,14 +45,17 @@ struct Switch: ~Copyable {
     /// Said of a capture that ended by itself, until somebody ends it or starts another.
     var captureEnding: Failure? { capture?.ending }
 
+    /// - Returns: What is said of one before it that had ended by itself.
     /// - Throws: `.unavailable` while another one runs: somebody wants to see how that goes on.
-    mutating func startCapture(to path: String) throws(Failure) {
+    mutating func startCapture(to path: String) throws(Failure) -> Failure? {
         if let running = captureFile {
             throw Failure(
                 .unavailable, "a capture into \(running) runs already",
                 advice: "end it with \(directory.hint("net capture --stop"))", at: running)
         }
+        let before = captureEnding
         capture = try Capture(to: path)
+        return before
     }
 
     /// Ends the capture and returns how many frames it holds; nil when none ran.

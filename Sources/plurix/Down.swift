@@ -26,6 +26,8 @@ struct Down: AsyncParsableCommand {
         var removed: Bool
         /// What is not in the store, and why; nil when all is.
         var lost: String?
+        /// Why a capture had ended by itself, where nobody had been told.
+        var captureEnding: String?
         /// The store that stays; nil when none does.
         var storeDirectory: String?
         var storeDeleted: Bool
@@ -45,6 +47,7 @@ struct Down: AsyncParsableCommand {
                     + " \(directory.hint("down --force")), which leaves both states")
         }
         let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
+        let captureEnding = await captureEnding(directory)
         let removed = try await Teardown(directory).run()
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
         if deleteStore, isThere {
@@ -55,7 +58,7 @@ struct Down: AsyncParsableCommand {
             }
         }
         let outcome = Outcome(
-            cluster: common.name, removed: removed, lost: lost,
+            cluster: common.name, removed: removed, lost: lost, captureEnding: captureEnding,
             storeDirectory: removed && isThere && !deleteStore ? storage.directory : nil,
             storeDeleted: deleteStore && isThere)
         if common.json { try Terminal.show(json: outcome) } else { show(outcome, storage.directory, directory) }
@@ -79,6 +82,7 @@ struct Down: AsyncParsableCommand {
         let name = outcome.cluster
         Terminal.show(outcome.removed ? "cluster \(name) is removed" : "there is no cluster \(name)")
         if let lost = outcome.lost { Terminal.progress("lost: \(lost)") }
+        if let ending = outcome.captureEnding { Terminal.progress(ending) }
         if outcome.storeDeleted { Terminal.show("its store \(store) is deleted") }
         guard let path = outcome.storeDirectory else { return }
         let isUsual = path == (try? ClusterDescription.Storage.defaultDirectory(of: name))
@@ -94,6 +98,18 @@ struct Down: AsyncParsableCommand {
         let width = hints.map(\.0.count).max() ?? 0
         for (command, effect) in hints {
             Terminal.show("  \(command)\(String(repeating: " ", count: width - command.count))   \(effect)")
+        }
+    }
+
+    /// Ends the capture of the cluster's segment, if there is one: what is not told of it now is told by nobody.
+    private func captureEnding(_ directory: RunDirectory) async -> String? {
+        let segment = BackgroundProcess.segment.client(in: directory)
+        do throws(Failure) {
+            _ = try await segment.send(SegmentCapture(file: nil), limit: ClusterHandle.glance)
+            return nil
+        } catch {
+            // A segment that does not answer has nothing to tell.
+            return error.place == segment.path ? nil : error.description
         }
     }
 

@@ -235,7 +235,8 @@ struct NetCapture: AsyncParsableCommand {
         discussion: """
             A capture whose file can no longer be written, as on a full disk, ends by itself, and one whose segment \
             is started anew ends there: plurix net status and --stop say so, why, and how many frames the file holds \
-            where that is known; the exit code of --stop is 69 then.
+            where that is known; the exit code of --stop is 69 then. Where nobody has asked, the next capture says it, \
+            or plurix down.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -254,6 +255,7 @@ struct NetCapture: AsyncParsableCommand {
         let path = file.map { URL(filePath: $0).standardizedFileURL.path(percentEncoded: false) }
         let reply = try await common.cluster().segment().send(SegmentCapture(file: path))
         if common.json { return try Terminal.show(json: reply) }
+        if let ending = reply.captureEnding { Terminal.progress(ending) }
         let hint = try common.directory().hint("net capture --stop")
         if let path { return Terminal.show("capturing into \(path); end it with \(hint)") }
         Terminal.show(reply.frames.map { "the capture holds \($0) frames" } ?? "no capture was running")

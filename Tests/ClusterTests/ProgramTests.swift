@@ -217,7 +217,21 @@ extension LiveTests {
                 let bytes = try #require(FileManager.default.contents(atPath: file))
                 #expect(bytes.starts(with: [0xD4, 0xC3, 0xB2, 0xA1, 2, 0, 4, 0]))
                 #expect(bytes.count > 1000)
+                try await expectDownTellsOfACapture(cluster)
             }
+        }
+
+        /// One that ended by itself, which nobody has asked for.
+        private func expectDownTellsOfACapture(_ cluster: LiveCluster) async throws {
+            let file = cluster.base + "/last.pcap"
+            try await cluster.plurix("net", "capture", file)
+            let segment = try #require(try await cluster.status().processes.segment)
+            kill(segment, SIGKILL)
+            _ = try await cluster.wait { $0.processes.segment.map { $0 != segment } == true && $0.trouble == nil }
+            _ = try await cluster.plurix("net", "status")
+            let down = try await cluster.plurix(["down"])
+            let words = "the capture into \(file) ended when the segment was started anew"
+            #expect(down.status == 0 && down.complaint.contains(words), "\(down)")
         }
     }
 }

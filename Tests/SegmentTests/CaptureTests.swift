@@ -108,5 +108,22 @@ struct CaptureTests {
         }
     }
 
+    /// Nobody had asked for its end.
+    @Test(.enabled(if: SmallDisk.isPossible, "mounts a file system, which needs root"))
+    func theNextCaptureTellsThatTheDiskWasFull() throws {
+        try SmallDisk.with(bytes: 256 << 10) { disk in
+            let stage = try Stage(stations: 1...2)
+            let sender = try stage.station(1)
+            let path = disk.path + "/a.pcap"
+            #expect(try stage.segment.startCapture(to: path) == nil)
+            disk.fill()
+            for _ in 0..<20 { sender.send(frame(to: Station(2), from: Station(1), bytes: 4000)) }
+            try stage.wait { $0.captureEnding != nil }
+            let told = try stage.segment.startCapture(to: stage.directory.path + "/b.pcap")
+            #expect(told?.message.hasPrefix("the capture into \(path) ended by itself") == true)
+            #expect(stage.segment.status.captureEnding == nil)
+        }
+    }
+
     private static let noSpace = String(cString: strerror(ENOSPC))
 }

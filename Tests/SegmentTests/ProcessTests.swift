@@ -59,6 +59,28 @@ struct ProcessTests {
         }
     }
 
+    /// The next one took its place, and nobody knew of its end.
+    @Test func theNextCaptureTellsHowTheOneBeforeEnded() async throws {
+        let stage = try Stage(stations: 1...1)
+        let directory = stage.directory
+        let files = ["/a.pcap", "/b.pcap", "/c.pcap"].map { directory.path + $0 }
+        let state = URL(filePath: directory.segmentState)
+        var atKill = Data()
+        try await withProcess(directory) { client in
+            let first = try await client.send(SegmentCapture(file: files[0])).captureEnding
+            #expect(first == nil)
+            atKill = try Data(contentsOf: state)
+        }
+        try atKill.write(to: state)
+        try await withProcess(directory) { client in
+            let told = try await client.send(SegmentCapture(file: files[1])).captureEnding
+            #expect(told?.hasPrefix("the capture into \(files[0]) ended when the segment was started anew") == true)
+            _ = try await client.send(SegmentCapture(file: nil))
+            let none = try await client.send(SegmentCapture(file: files[2])).captureEnding
+            #expect(none == nil)
+        }
+    }
+
     @Test func badRequestsAreRefused() async throws {
         let stage = try Stage(stations: 1...1)
         try await withProcess(stage.directory) { client in
