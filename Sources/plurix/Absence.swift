@@ -1,6 +1,7 @@
+import Cluster
 import Control
 
-/// For how long whoever asks for a program has had no answer.
+/// For how long whoever asks for a program has had no answer: the arbiter, or who starts it again, was killed.
 struct Absence {
     private let arbiter: String
     private let store: String
@@ -29,8 +30,13 @@ struct Absence {
             ends(now: now)
             return true
         }
-        let isGone = failure.kind == .unavailable && failure.place == arbiter
+        let isGone = failure.kind == .unavailable && !isHeard(failure)
         let isSilent = failure.kind == .unavailable || failure.kind == .timeout && failure.place == arbiter
         return (hasBegun ? isSilent : isGone) && now - since < Self.patience
+    }
+
+    /// Whether a failure is what the arbiter says, and not that it says nothing.
+    func isHeard(_ failure: Failure) -> Bool {
+        ![arbiter, BackgroundProcess.supervisor.rawValue].contains(failure.place)
     }
 }

@@ -149,11 +149,19 @@ struct ProgramRun {
             absence.ends(now: .now)
             return reply
         } catch {
-            guard absence.isForgiven(error, now: .now) else { throw error }
-            // Its supervisor may have been killed too.
-            try await cluster.ensureSupervisor()
-            return nil
+            guard absence.isForgiven(error, now: .now) else { throw absence.isHeard(error) ? error : left(error) }
         }
+        // Its supervisor may have been killed too, and the next one.
+        do throws(Failure) { try await cluster.ensureSupervisor() } catch {
+            guard cluster.directory.takenDown == nil else { throw error }
+            guard absence.isForgiven(error, now: .now) else { throw left(error) }
+        }
+        return nil
+    }
+
+    /// A program that has begun goes on without this command.
+    private func left(_ failure: Failure) -> Failure {
+        trace.state.job == nil ? failure : RunEnd.left(request.program, failure, cluster.directory.hint)
     }
 
     /// Stops a program that has taken too long.

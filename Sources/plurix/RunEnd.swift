@@ -124,9 +124,22 @@ struct RunEnd {
 
     /// The arbiter was not told, or has not answered.
     static func unheard(_ program: String, _ trouble: Failure?, _ hint: (String) -> String) -> Failure {
-        let advice = "what nobody asks for is stopped after a while; see \(hint("status")), and \(hint("stop"))"
-        return Failure(
+        Failure(
             .timeout, "\(program) may run, or still begin: \(trouble?.message ?? "the arbiter has not begun it yet")",
-            advice: trouble?.advice.map { "\($0); \(advice)" } ?? advice, at: trouble?.place)
+            advice: search(trouble?.advice, hint), at: trouble?.place)
+    }
+
+    /// The command ends because of this, and the program need not.
+    static func left(_ program: String, _ trouble: Failure, _ hint: (String) -> String) -> Failure {
+        Failure(
+            trouble.kind, "\(program) may still run in the cluster, of which nothing is heard: \(trouble.message)",
+            advice: search(trouble.advice, hint), at: trouble.place)
+    }
+
+    /// How one finds a program again that nobody waits for.
+    private static func search(_ advice: String?, _ hint: (String) -> String) -> String {
+        (advice.map { "\($0); " } ?? "")
+            + "see \(hint("status")) whether it runs, and \(hint("events")) how it ended; \(hint("stop")) stops it, and"
+            + " so does the cluster when nobody has asked for it for a while"
     }
 }

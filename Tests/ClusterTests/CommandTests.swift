@@ -112,6 +112,15 @@ struct RunArgumentsTests {
         #expect(RunEnd.unheard("spin", nil) { $0 }.message.hasSuffix("has not begun it yet"))
     }
 
+    /// The cluster goes on without the command.
+    @Test func aRunThatHearsNothingAnyMoreSaysHowToFindItsProgram() {
+        let killed = Failure(.unavailable, "the supervisor was killed by signal 9", at: "supervisor")
+        let left = RunEnd.left("spin", killed) { "plurix \($0)" }
+        #expect(left.kind == .unavailable && left.place == "supervisor")
+        #expect(left.message.hasPrefix("spin may still run in the cluster") && left.message.hasSuffix(killed.message))
+        for command in ["status", "events", "stop"] { #expect(left.advice?.contains("plurix \(command) ") == true) }
+    }
+
     @Test func behindTheDashesAllBelongsToTheProgram() throws {
         let run = try parse("run", "counter", "--json", "--", "5", "--nodes", "7")
         #expect(run.nodes == nil)
