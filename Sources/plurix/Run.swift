@@ -10,9 +10,13 @@ struct Run: AsyncParsableCommand {
         abstract: "Run a program of the image and print its result.",
         discussion: "PROGRAM and its arguments:\n" + ProgramList.text
             + "\n\nOptions of plurix may stand anywhere; behind -- everything belongs to the program. A run that"
-            + " takes long says on stderr what its nodes do. Ctrl-C, or the signal of kill and timeout, stops the"
-            + " program on all nodes and ends the command, with 128 and the signal's number; after \(RunEnd.seconds) s"
-            + " also where they do not stop, and then it says what is left. A second one ends it at once.")
+            + " takes long says on stderr what its nodes do. Nodes that have not joined when it begins take no part:"
+            + " they are named, and the exit code is 0 all the same; with --nodes N it is 64 where there are fewer."
+            + " A participant that dies or is removed during the run ends it with 69, and what the others came to is"
+            + " printed; one whose step fails ends it with 65 or 70. Ctrl-C, or the signal of kill and timeout, stops"
+            + " the program on all nodes and ends the command, with 128 and the signal's number; after"
+            + " \(RunEnd.seconds) s also where they do not stop, and then it says what is left. A second one ends it at"
+            + " once.")
 
     @OptionGroup var common: CommonOptions
 

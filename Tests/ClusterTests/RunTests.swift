@@ -164,7 +164,24 @@ extension LiveTests {
                 #expect(report["absent"] == .array([.object(["name": .string("n2"), "state": .string("paused")])]))
                 let many = try await cluster.plurix(["run", "counter", "10", "--nodes", "3"])
                 #expect(many.status == 64)
+                // A participant is another matter.
+                try await cluster.plurix("kill", "n2")
+                let dead = try await cluster.plurix(["run", "counter", "10"])
+                #expect(dead.status == 0 && dead.complaint.contains("n2 is dead and takes no part"), "\(dead)")
+                for (command, verb) in [("remove", "left"), ("kill", "died")] {
+                    try await expectNoShare(cluster, command, verb)
+                    try await cluster.plurix("add", "n3")
+                }
             }
+        }
+
+        private func expectNoShare(_ cluster: LiveCluster, _ command: String, _ verb: String) async throws {
+            async let run = cluster.plurix(["run", "counter", "3000"])
+            _ = try await cluster.wait { $0.running != nil }
+            try await cluster.plurix(command, "n3")
+            let outcome = try await run
+            #expect(outcome.status == 69 && outcome.complaint.contains("n3 \(verb) while counter ran"), "\(outcome)")
+            #expect(!outcome.output.isEmpty, "\(outcome)")
         }
 
         @Test func longOutputIsShownInPart() async throws {
