@@ -21,7 +21,6 @@ public struct ArbiterProcess: Sendable {
 
     /// - Throws: `.unavailable` when another arbiter of the cluster runs; `.fault` for a damaged store.
     public init(_ settings: ArbiterSettings, in directory: RunDirectory, logger: Logger) throws(Failure) {
-        Self.arrangeMemory()
         self.directory = directory
         self.settings = settings
         self.logger = logger
@@ -54,8 +53,8 @@ public struct ArbiterProcess: Sendable {
 
     /// Pages come and go by the thousand, each in memory of its own: the allocator is to get that in large portions, as
     /// it would ask the system for each page otherwise, and not to give it back after every round. Only its first arena
-    /// grows in portions, so there is one for all threads.
-    private static func arrangeMemory() {
+    /// grows in portions, so there is one for all threads: those that begin after this call.
+    public static func arrangeMemory() {
         mallopt(M_ARENA_MAX, 1)
         mallopt(M_TOP_PAD, 4 << 20)
         mallopt(M_TRIM_THRESHOLD, 64 << 20)

@@ -2,6 +2,7 @@ import ArgumentParser
 import Cluster
 import Control
 import Foundation
+import PageServer
 
 /// The command `plurix`.
 @main
@@ -43,7 +44,14 @@ struct Plurix: AsyncParsableCommand {
                 ]),
         ])
 
-    static func main() async {
+    /// On the first thread, before there are others: where a thread takes its memory from is decided when it begins.
+    @MainActor static func main() async {
+        let arbiters = [ArbiterCommand.configuration.commandName, PageServerCommand.configuration.commandName]
+        if arbiters.contains(CommandLine.arguments.dropFirst().first) { ArbiterProcess.arrangeMemory() }
+        await begin()
+    }
+
+    private static func begin() async {
         Terminal.open()
         let arguments = ArgumentOrder.arranged(Array(CommandLine.arguments.dropFirst()))
         var command = parsed(arguments)
