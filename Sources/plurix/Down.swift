@@ -103,6 +103,8 @@ struct Down: AsyncParsableCommand {
 
     /// Ends the capture of the cluster's segment, if there is one: what is not told of it now is told by nobody.
     private func captureEnding(_ directory: RunDirectory) async -> String? {
+        // Without one nobody is asked: what an up that has just begun makes meanwhile would not be known of.
+        guard BackgroundProcess.segment.running(in: directory) != nil else { return nil }
         let segment = BackgroundProcess.segment.client(in: directory)
         do throws(Failure) {
             _ = try await segment.send(SegmentCapture(file: nil), limit: ClusterHandle.glance)
