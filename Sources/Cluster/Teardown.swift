@@ -12,15 +12,21 @@ public struct Teardown: Sendable {
         self.directory = directory
     }
 
-    /// False when there was nothing to remove.
+    /// A cluster that is gone.
+    public struct Removed: Equatable, Sendable {
+        /// What it said of itself; nil where it had not come so far, or said nothing that can be read.
+        public var description: ClusterDescription?
+    }
+
+    /// Nil when there was nothing to remove.
     @discardableResult
-    public func run() async throws(Failure) -> Bool {
-        guard directory.exists else { return false }
+    public func run() async throws(Failure) -> Removed? {
+        guard directory.exists else { return nil }
         let description = try? ClusterDescription.load(directory)
         if let description, description.connect != "qemu:///embed" { await shutDownMachines() }
         // From here on nobody starts anything of it again.
         let lock = await announce()
-        guard directory.exists else { return false }
+        guard directory.exists else { return nil }
         // First the supervisor, which would start the others again.
         await end(BackgroundProcess.supervisor.running(in: directory).map { [$0] } ?? [])
         for process in [BackgroundProcess.arbiter, .segment] {
@@ -32,10 +38,10 @@ public struct Teardown: Sendable {
         await end(emulators() + rest)
         // Stores that a restore was about to tidy up.
         if let intent = RestoreIntent.load(directory) { _ = try intent.settle() }
-        try await remove()
+        let removed = try await remove()
         // The lock is held until here.
         _ = consume lock
-        return true
+        return removed
     }
 
     /// Tells other commands that the cluster ends, and waits for those that end it too. Nil where the disk takes no
@@ -58,10 +64,14 @@ public struct Teardown: Sendable {
     public static let longest = Duration.seconds(60)
 
     /// Removes the directory. What another command puts into it or takes from it meanwhile makes one try fail.
-    private func remove() async throws(Failure) {
+    private func remove() async throws(Failure) -> Removed {
         let deadline = ContinuousClock.now + .seconds(2)
+        var removed = Removed()
         while directory.exists {
-            do { try removeAll() } catch {
+            do {
+                try removeAll(&removed)
+                break
+            } catch {
                 guard ContinuousClock.now > deadline else {
                     // The next try may go on where this one failed; a cancelled one ends sooner.
                     try? await Task.sleep(for: .milliseconds(5))
@@ -70,15 +80,21 @@ public struct Teardown: Sendable {
                 throw Failure(error, while: "removing \(directory.path)")
             }
         }
+        return removed
     }
 
-    /// The lock last: until then who else takes the cluster down waits.
-    private func removeAll() throws {
-        let lock = URL(filePath: directory.endingLock).lastPathComponent
-        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) where name != lock {
-            try FileManager.default.removeItem(atPath: directory.path + "/" + name)
+    /// The lock last: until then who else takes the cluster down waits. The description is read when it goes: another
+    /// command may write it until then, and leaves the store to what is said of it here.
+    private func removeAll(_ removed: inout Removed) throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory.path) {
+            let path = directory.path + "/" + name
+            if path == directory.endingLock { continue }
+            if path == directory.stateFile { removed.description = try? ClusterDescription.load(directory) }
+            try FileManager.default.removeItem(atPath: path)
         }
-        try FileManager.default.removeItem(atPath: directory.path)
+        unlink(directory.endingLock)
+        // Not with what has come into it meanwhile.
+        guard rmdir(directory.path) == 0 else { throw RunDirectory.unwritable(directory.path) }
     }
 
     /// Whether a machine of this cluster runs.

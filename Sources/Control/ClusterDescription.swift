@@ -87,29 +87,23 @@ public struct ClusterDescription: Codable, Equatable, Sendable {
     ///
     /// - Throws: as `RunDirectory.replace`.
     public func write(to path: String) throws(Failure) {
-        let data: Data
-        do { data = try JSONEncoder().encode(self) } catch { throw Failure(error, while: "writing \(path)") }
-        try RunDirectory.replace(path, with: data)
+        try RunDirectory.replace(path, with: encoded(for: path))
     }
 
-    /// Writes the description where no other cluster has one.
+    /// Writes the description where no other cluster has one, all at once: who takes the cluster down meanwhile reads
+    /// all of it, or takes the directory away before.
     ///
     /// - Throws: `.input` when the name is in use.
     public func create(in directory: RunDirectory) throws(Failure) {
-        let descriptor = open(directory.stateFile, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            guard errno == EEXIST else { throw RunDirectory.unwritable(directory.stateFile) }
-            throw Failure(
-                .input, "a cluster named \"\(name)\" exists",
-                advice: "use another --name, or remove it with \(directory.hint("down"))")
-        }
-        defer { close(descriptor) }
-        do {
-            try RunDirectory.write(JSONEncoder().encode(self), to: descriptor, directory.stateFile)
-        } catch {
-            unlink(directory.stateFile)
-            throw Failure(error, while: "writing \(directory.stateFile)")
-        }
+        let path = directory.stateFile
+        guard try !RunDirectory.make(path, with: encoded(for: path)) else { return }
+        throw Failure(
+            .input, "a cluster named \"\(name)\" exists",
+            advice: "use another --name, or remove it with \(directory.hint("down"))")
+    }
+
+    private func encoded(for path: String) throws(Failure) -> Data {
+        do { return try JSONEncoder().encode(self) } catch { throw Failure(error, while: "writing \(path)") }
     }
 }
 

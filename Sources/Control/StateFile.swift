@@ -6,17 +6,37 @@ extension RunDirectory {
     ///
     /// - Throws: `.unavailable` with the system's reason; the file is then as it was.
     public static func replace(_ path: String, with data: Data) throws(Failure) {
+        let code = try put(data, at: path) { rename($0, $1) }
+        guard code == 0 else { throw unwritable(path, code) }
+    }
+
+    /// Makes a file that is not there yet, all at once; mode 0600.
+    ///
+    /// - Returns: False where one is there.
+    /// - Throws: `.unavailable` with the system's reason; nothing of it is there then.
+    static func make(_ path: String, with data: Data) throws(Failure) -> Bool {
+        let code = try put(data, at: path) { link($0, $1) }
+        guard code == 0 || code == EEXIST else { throw unwritable(path, code) }
+        return code == 0
+    }
+
+    /// Writes a file under another name, and lets `name` give it its own, which returns 0 or -1.
+    ///
+    /// - Returns: 0, or the system's error number.
+    private static func put(
+        _ data: Data, at path: String, _ name: (String, String) -> Int32
+    ) throws(Failure) -> Int32 {
         // Requests are answered side by side, so two may be at it.
         let new = "\(path).\(UInt64.random(in: 0...UInt64.max)).new"
         let file = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw unwritable(path) }
         defer {
             close(file)
-            // Nothing is left of it after the rename.
+            // Nothing is left of it under this name.
             unlink(new)
         }
         try write(data, to: file, path)
-        guard rename(new, path) == 0 else { throw unwritable(path) }
+        return name(new, path) == 0 ? 0 : errno
     }
 
     /// Writes all of the bytes.

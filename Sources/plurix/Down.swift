@@ -36,8 +36,7 @@ struct Down: AsyncParsableCommand {
     func run() async throws {
         let directory = try common.directory()
         // Another command may be at it: then nothing is left to do, and nothing tells which store it had.
-        let description = try? ClusterDescription.load(directory)
-        let storage = description?.storage ?? .volatile(in: directory)
+        var description = try? ClusterDescription.load(directory)
         if deleteStore, !directory.exists { try refuseOldStore() }
         await directory.waitForEnding(Teardown.longest)
         if !force, directory.isGoingBack {
@@ -46,9 +45,12 @@ struct Down: AsyncParsableCommand {
                 advice: "wait until it has: see \(directory.hint("status")); or use"
                     + " \(directory.hint("down --force")), which leaves both states")
         }
-        let lost = storage.isVolatile || deleteStore ? nil : try await lossBySaving(directory, storage)
+        let lost = deleteStore ? nil : try await lossBySaving(directory, description)
         let captureEnding = await captureEnding(directory)
         let removed = try await Teardown(directory).run()
+        // One that was being started has said only now what it is.
+        description = removed?.description ?? description
+        let storage = description?.storage ?? .volatile(in: directory)
         let isThere = try !storage.isVolatile && StoreFolder.content(of: storage.directory) == .store
         if deleteStore, isThere {
             let path = storage.directory
@@ -58,8 +60,8 @@ struct Down: AsyncParsableCommand {
             }
         }
         let outcome = Outcome(
-            cluster: common.name, removed: removed, lost: lost, captureEnding: captureEnding,
-            storeDirectory: removed && isThere && !deleteStore ? storage.directory : nil,
+            cluster: common.name, removed: removed != nil, lost: lost, captureEnding: captureEnding,
+            storeDirectory: removed != nil && isThere && !deleteStore ? storage.directory : nil,
             storeDeleted: deleteStore && isThere)
         if common.json { try Terminal.show(json: outcome) } else { show(outcome, storage.directory, directory) }
     }
@@ -131,9 +133,10 @@ struct Down: AsyncParsableCommand {
     /// - Returns: What is lost all the same, and why; nil when nothing is.
     /// - Throws: the same unless the user wants the cluster to end anyway: what he would lose he may still save.
     private func lossBySaving(
-        _ directory: RunDirectory, _ storage: ClusterDescription.Storage
+        _ directory: RunDirectory, _ description: ClusterDescription?
     ) async throws(Failure) -> String? {
-        guard Teardown(directory).hasLivingMachines else { return nil }
+        guard let storage = description?.storage, !storage.isVolatile, Teardown(directory).hasLivingMachines
+        else { return nil }
         let watch = RestartWatch.begin(in: directory) { Terminal.progress($0) }
         defer { watch.cancel() }
         do throws(Failure) {

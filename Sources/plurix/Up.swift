@@ -272,16 +272,14 @@ extension ClusterStatus {
 
 /// A cluster that did not come up leaves nothing behind; another one that has its name stays.
 private func clean(_ directory: RunDirectory, _ claim: StoreClaim) async {
-    // Who takes it down instead says what becomes of its store.
-    if await claim.cluster != nil, directory.takenDown != nil {
-        if let aside = await claim.asidePath { Terminal.progress("the store that was there is now \(aside)") }
-        return
-    }
     do {
-        if let identifier = await claim.cluster, access(directory.stateFile, F_OK) == 0,
-            try ClusterDescription.load(directory).identifier == identifier
-        {
-            try await Teardown(directory).run()
+        if let identifier = await claim.cluster {
+            let isThere = try directory.takenDown == nil && ClusterDescription.load(directory).identifier == identifier
+            // Who takes it down instead says what becomes of its store.
+            guard isThere, try await Teardown(directory).run()?.description?.identifier == identifier else {
+                if let aside = await claim.asidePath { Terminal.progress("the store that was there is now \(aside)") }
+                return
+            }
         }
     } catch {
         // Why the cluster did not come up is told by the caller; this comes in addition.

@@ -40,6 +40,29 @@ struct ClusterDescriptionTests {
         #expect(try isReadBack(description(storage)) == isSound)
     }
 
+    /// Who takes the cluster down may look at any moment.
+    @Test func oneIsThereAsAWholeOrNotAtAll() async throws {
+        let base = "/tmp/plurix-description-\(getpid())-\(UInt32.random(in: 0...UInt32.max))"
+        defer { try? FileManager.default.removeItem(atPath: base) }
+        let directory = try RunDirectory(name: "c", base: base)
+        try directory.create()
+        let cluster = description(.volatile(in: directory))
+        let end = ContinuousClock.now + .seconds(60)
+        for _ in 0..<100 {
+            let looking = Task.detached {
+                while ContinuousClock.now < end {
+                    if let data = FileManager.default.contents(atPath: directory.stateFile) { return data }
+                }
+                return Data()
+            }
+            try cluster.create(in: directory)
+            #expect(try await ClusterDescription.read(looking.value) == cluster)
+            #expect(throws: Failure.self) { try cluster.create(in: directory) }
+            #expect(try FileManager.default.contentsOfDirectory(atPath: directory.path) == ["cluster.json"])
+            unlink(directory.stateFile)
+        }
+    }
+
     @Test func storesHaveAPlaceOfTheUsers() throws {
         func place(_ environment: [String: String]) throws -> String {
             try ClusterDescription.Storage.defaultDirectory(of: "c", environment: environment)
