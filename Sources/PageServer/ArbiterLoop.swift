@@ -77,7 +77,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             self?.waits.fail(failure)
             self?.jobs.standStill(now: Clock.now())
         }
-        keeper.report = { [weak self] report in self?.post(report) }
+        keeper.begin { [weak self] report in self?.post(report) }
         if settings.store.checkpointInterval > 0 { nextCheckpoint = Clock.now() + settings.store.checkpointInterval }
     }
 

@@ -22,7 +22,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     let path: String
     let isVolatile: Bool
-    var report: (@Sendable (Report) -> Void)?
+    private var report: (@Sendable (Report) -> Void)?
     private let queue = DispatchQueue(label: "store", qos: .userInitiated)
     private let logger: Logger
     private let place: StorePlace?
@@ -83,6 +83,14 @@ final class StoreKeeper: @unchecked Sendable {
             }
         }
         return try outcome.get()
+    }
+
+    /// From now on `report` is told what happens, in the queue. What earlier lives have left is tidied up.
+    func begin(_ report: @escaping @Sendable (Report) -> Void) {
+        use {
+            self.report = report
+            if keeper.state.store.isSpaceWanted { tidyUp() }
+        }
     }
 
     // MARK: What must not be lost

@@ -45,7 +45,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     private var marks: [Int] = []
     /// A fact cannot be written: until it can, the arbiter does nothing.
     private(set) var isStalled = false
-    private(set) var isCleaningWanted = false
+    private(set) var isCleaningWanted: Bool
     /// Cleaning takes its turn: rounds that follow each other closely do not keep it waiting.
     private(set) var isCleaningNext = false
     private var turns = 0
@@ -82,6 +82,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
         self.host = host
         self.habits = habits
         noted = keeper.state.facts
+        isCleaningWanted = keeper.state.store.isSpaceWanted
         self.keeper = keeper
         self.image = image
         self.maximumFrameBytes = maximumFrameBytes

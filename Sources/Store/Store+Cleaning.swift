@@ -143,16 +143,33 @@ extension Store where Medium: ~Copyable {
         }
     }
 
-    /// The closed segment of which the least is needed, while there are more than twice as many segments as what is
-    /// needed would fill: half of the disk is waste at most, and what is moved has room in less than half a segment, so
-    /// that every one that is emptied brings the end nearer.
-    private mutating func nextVictim() throws(StoreError) -> Cleaning? {
+    /// Pages that a segment has room for.
+    private var capacity: Int {
         let fixed = SegmentHeader.byteCount + 2 * RecordHead.byteCount + state.summary.count + Seal.byteCount(0)
         let pageBytes = RecordHead.byteCount + geometry.pageBytes + PageEntry.byteCount
-        let capacity = max(1, (geometry.segmentBytes - fixed) / pageBytes)
+        return max(1, (geometry.segmentBytes - fixed) / pageBytes)
+    }
+
+    /// Twice as many closed segments as what is needed would fill, and the spare ones.
+    private var enoughSegments: Int {
+        let capacity = capacity
+        let needed = state.segments.all.reduce(0) { $0 + $1.liveCount }
+        return 2 * ((needed + capacity - 1) / capacity) + Self.spareSegments
+    }
+
+    /// Whether there are many more files than enough segments: lives that end early leave a short one each, and write
+    /// too little for somebody to tidy up in them.
+    var isCrowded: Bool { state.segments.all.count + leftovers.count > enoughSegments + Self.crowd }
+
+    private static var crowd: Int { 8 }
+
+    /// The closed segment of which the least is needed, while there are more than enough: half of the disk is waste at
+    /// most, and what is moved has room in less than half a segment, so that every one that is emptied brings the end
+    /// nearer.
+    private mutating func nextVictim() throws(StoreError) -> Cleaning? {
         let closed = state.segments.all
-        let needed = closed.reduce(0) { $0 + $1.liveCount }
-        guard closed.count > 2 * ((needed + capacity - 1) / capacity) + Self.spareSegments else { return nil }
+        guard closed.count > enoughSegments else { return nil }
+        let capacity = capacity
         let candidates = closed.filter {
             2 * $0.liveCount < capacity && isClosedToCheckpoint($0.number) && !unreadable.contains($0.number)
         }

@@ -170,6 +170,7 @@ extension Store where Medium: ~Copyable {
         findings = found.findings
         leftovers = found.leftovers
         cleaning = nil
+        if isCrowded { isSpaceWanted = true }
     }
 
     /// Makes durable what an earlier writer may have left unflushed, before anything is built on it.

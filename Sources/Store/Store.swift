@@ -30,7 +30,7 @@ public struct Store<Medium: Disk & ~Copyable>: ~Copyable {
     /// The floor in the older superblock.
     var olderFloor = LogPosition()
     var hasReserve = false
-    /// Something was forgotten, or the disk was full: what is not needed should go soon.
+    /// Something was forgotten, the disk was full, or earlier lives left many files: what is not needed should go soon.
     public internal(set) var isSpaceWanted = false
     /// For that, both superblocks shall lead past this segment.
     var leadPast: UInt64?

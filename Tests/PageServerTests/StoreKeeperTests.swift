@@ -26,6 +26,25 @@ import Wire
         try await body(keeper, path)
     }
 
+    /// A page server that is killed again and again, with little to save in between.
+    @Test func manyStartsLeaveFewFiles() throws {
+        let place = try Place()
+        let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
+        var most = 0
+        for life in 1...40 as ClosedRange<UInt32> {
+            let keeper = try StoreKeeper(
+                StoreSettings(directory: place.path + "/s"), cluster: 7, sharedPages: 1024, logger: quiet)
+            keeper.begin { _ in }
+            try keeper.note { $0.apply(.incarnation(life)) }
+            _ = keeper.end(
+                at: GlobalTime(epoch: 1, counter: UInt64(life)), with: [Self.page(UInt64(life))], isShort: true, now: 1)
+            most = max(most, try place.segments("s").count)
+        }
+        #expect(most < 16, "\(most) segments")
+        let found = try StoreExamination(of: place.path + "/s")
+        #expect(found.sound && found.checkpoints.map(\.counter) == [40])
+    }
+
     /// Who waits for a checkpoint is woken by it: the limit alone would let this take an hour.
     @Test(arguments: [false, true]) func whoWaitsForACheckpointIsWoken(isThereBefore: Bool) async throws {
         try await with { keeper, _ in

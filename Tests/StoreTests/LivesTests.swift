@@ -47,6 +47,42 @@ import Wire
         #expect(lives == 40 * Int(seeds))
     }
 
+    /// Lives that write too little for somebody to tidy up in them leave a short segment each. An opening that finds
+    /// many wants them gone; wherever power fails meanwhile, nothing is lost.
+    @Test func shortLivesLeaveFewFiles() throws {
+        var random = Generator(1)
+        var store = try Sample.store(on: SimulatedDisk())
+        var picture = try store.picture()
+        var most = 0
+        var cuts = 0
+        for life in 1...400 as ClosedRange<UInt64> {
+            let moment = store.disk.now
+            store = try Store.open(SimulatedDisk(after: moment, order: Array(moment.pending.indices)) { _ in
+                [.lost, .whole, .pieces(random.next(), unit: 64)][random.below(3)]
+            })
+            try #require(store.picture() == picture, "life \(life)")
+            // Many a life ends early in the middle of it.
+            var steps = random.chance(500) ? random.below(6) : Int.max
+            var isMore = store.isSpaceWanted
+            while isMore, steps > 0 {
+                isMore = try store.clean(budget: 256)
+                steps -= 1
+            }
+            if isMore {
+                cuts += 1
+                continue
+            }
+            try store.put(UInt32(life % 5), Sample.time(life), Sample.page(UInt8(truncatingIfNeeded: life)))
+            try store.endCheckpoint(Checkpoint(time: Sample.time(life), created: life, isKept: false))
+            try store.flush()
+            picture = try store.picture()
+            most = max(most, store.disk.files().count)
+            #expect(store.recoveredBytes < 16 * Sample.tiny.segmentBytes)
+        }
+        #expect(most < 20 && cuts > 5, "\(most) files, \(cuts) power cuts")
+        #expect(try store.verify().isSound)
+    }
+
     /// What a killed writer had only submitted is flushed before anything is built on it: a power cut after the restart
     /// takes nothing of it.
     @Test func aRestartMakesDurableWhatItFinds() throws {
