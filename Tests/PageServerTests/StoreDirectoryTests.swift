@@ -230,6 +230,16 @@ import Wire
         #expect(Failure(.disk(.denied, .superblock(0)), store: "/a b").advice?.contains("export '/a b' FILE") == true)
     }
 
+    /// A process with too many open files has no failing disk.
+    @Test(arguments: [(EMFILE, "ulimit -n"), (ENFILE, "fs.file-max")])
+    func tooManyOpenFilesAreNoFaultOfTheDisk(code: Int32, remedy: String) {
+        let failure = Failure(.disk(.failed(code), .segment(1)), store: "/s")
+        #expect(failure.kind == .unavailable && failure.advice?.contains(remedy) == true)
+        #expect(!failure.description.contains("disk") && failure.message.contains("open"))
+        let other = Failure(.disk(.failed(EIO), .segment(1)), store: "/s")
+        #expect(other.kind == .fault && other.description.contains("disk"))
+    }
+
     /// A fork has the same files under a second name; neither side notices what the other does.
     @Test func aForkSharesFiles() throws {
         let place = try Place()
