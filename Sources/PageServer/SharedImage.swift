@@ -104,7 +104,7 @@ public struct SharedImage: PageSource, Sendable {
         Failure(
             .input, "\(store): \(what), and this build knows \(known)",
             advice: "use the plurix that wrote it, go on from an earlier checkpoint with --at, or begin a new store"
-                + " with --new", at: store)
+                + " with plurix up --new", at: store)
     }
 
     /// A page gets other bytes; part of a state that `close` names.

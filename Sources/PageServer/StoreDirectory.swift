@@ -12,7 +12,7 @@ import Wire
 public struct StoreDirectory: Disk, ~Copyable {
     public let path: String
     private let directory: Int32
-    private let isReadOnly: Bool
+    private let purpose: Purpose
     /// Flushes do nothing: what is in it survives processes, but not a power cut.
     private let isVolatile: Bool
     /// Files that are open.
@@ -31,10 +31,14 @@ public struct StoreDirectory: Disk, ~Copyable {
     public enum Purpose: Sendable {
         /// Look at what is there, while nobody writes to it.
         case reading
+        /// And what cannot be read is not there: a file ends where its disk fails.
+        case salvaging
         /// Go on with what is there.
         case writing
         /// Begin something new; the directory is made when it is missing.
         case creating
+
+        fileprivate var isReadOnly: Bool { self == .reading || self == .salvaging }
     }
 
     /// - Throws: `.input` when there is no such directory or it may not be used; `.unavailable` while another process
@@ -48,7 +52,7 @@ public struct StoreDirectory: Disk, ~Copyable {
             throw Failure(outOfFiles: errno, at: path) ?? Failure(
                 .input, "the store directory \(path) cannot be opened: \(String(cString: strerror(errno)))", at: path)
         }
-        let code = Self.lock(directory, purpose == .reading ? LOCK_SH : LOCK_EX)
+        let code = Self.lock(directory, purpose.isReadOnly ? LOCK_SH : LOCK_EX)
         guard code == 0 else {
             close(directory)
             guard code == EWOULDBLOCK else {
@@ -57,7 +61,7 @@ public struct StoreDirectory: Disk, ~Copyable {
             throw Failure(
                 .unavailable, "the store in \(path) is in use", advice: "stop the process that uses it", at: path)
         }
-        if purpose != .reading, !isVolatile {
+        if !purpose.isReadOnly, !isVolatile {
             do throws(DiskError) { try Self.readFromDisk(directory) } catch {
                 close(directory)
                 throw Failure(StoreError.disk(error, .superblock(0)), store: path)
@@ -65,7 +69,7 @@ public struct StoreDirectory: Disk, ~Copyable {
         }
         self.path = path
         self.directory = directory
-        isReadOnly = purpose == .reading
+        self.purpose = purpose
         self.isVolatile = isVolatile
     }
 
@@ -126,7 +130,7 @@ public struct StoreDirectory: Disk, ~Copyable {
 
     private mutating func descriptor(_ file: DiskFile) throws(DiskError) -> Int32 {
         if let found = open.first(where: { $0.file == file }) { return found.descriptor }
-        return try openFile(file, isReadOnly ? O_RDONLY : O_RDWR)
+        return try openFile(file, purpose.isReadOnly ? O_RDONLY : O_RDWR)
     }
 
     private mutating func openFile(_ file: DiskFile, _ flags: Int32) throws(DiskError) -> Int32 {
@@ -136,7 +140,12 @@ public struct StoreDirectory: Disk, ~Copyable {
             undertaker.sync {}
             descriptor = tryIt()
         }
-        guard descriptor >= 0 else { throw Self.error() }
+        guard descriptor >= 0 else {
+            let error = Self.error()
+            guard purpose == .salvaging, case .failed(let code) = error, code != EMFILE, code != ENFILE
+            else { throw error }
+            throw .missing
+        }
         if open.count == Self.openLimit { close(open.removeFirst().descriptor) }
         open.append((file, descriptor))
         return descriptor
@@ -210,7 +219,9 @@ public struct StoreDirectory: Disk, ~Copyable {
                     ? 0 : pread(descriptor, target.baseAddress! + start, target.count - start, off_t(offset))
             }
             if count >= 0 { return count }
-            guard errno == EINTR else { throw Self.error() }
+            if errno == EINTR { continue }
+            guard purpose == .salvaging else { throw Self.error() }
+            return 0
         }
     }
 

@@ -59,11 +59,14 @@ public enum StoreFolder {
 
     /// Makes an empty directory for a store, for this user alone, and those above it.
     ///
+    /// - Parameter advice: How who wants it there names another place.
     /// - Returns: Whether it was not there.
     /// - Throws: `.input` with the system's reason.
-    public static func make(_ path: String) throws(Failure) -> Bool {
-        let isNew = try makeOne(path)
-        guard access(path, W_OK) == 0 else { throw unusable(path, "written") }
+    public static func make(
+        _ path: String, advice: String = "name another place for the store"
+    ) throws(Failure) -> Bool {
+        let isNew = try makeOne(path, advice)
+        guard access(path, W_OK) == 0 else { throw unusable(path, "written", advice) }
         return isNew
     }
 
@@ -77,24 +80,24 @@ public enum StoreFolder {
         withExtendedLifetime(store.identity) {}
     }
 
-    private static func makeOne(_ path: String) throws(Failure) -> Bool {
+    private static func makeOne(_ path: String, _ advice: String) throws(Failure) -> Bool {
         var isMade = mkdir(path, 0o700) == 0
         if !isMade, errno == ENOENT {
             let parent = RunDirectory.parent(of: path)
-            if parent != path { _ = try makeOne(parent) }
+            if parent != path { _ = try makeOne(parent, advice) }
             // Only once: behind a dangling link and in /proc a parent is there, and still nothing can be made in it.
             isMade = mkdir(path, 0o700) == 0
         }
-        guard isMade || errno == EEXIST else { throw unusable(path, "made") }
+        guard isMade || errno == EEXIST else { throw unusable(path, "made", advice) }
         // A store is as lasting as its name.
         if isMade { StoreMoves.flushNames(beside: path) }
         return isMade
     }
 
-    private static func unusable(_ path: String, _ what: String) -> Failure {
+    private static func unusable(_ path: String, _ what: String, _ advice: String) -> Failure {
         Failure(
-            .input, "the directory \(path) cannot be \(what): \(String(cString: strerror(errno)))",
-            advice: "name another place for the store with --store, or use --volatile", at: path)
+            .input, "the directory \(path) cannot be \(what): \(String(cString: strerror(errno)))", advice: advice,
+            at: path)
     }
 
     /// Gives a store the next free name beside it.

@@ -73,14 +73,12 @@ public enum StoreRevival {
     /// Makes a store out of what a damaged one still holds, which is not touched: the newest state all of which can be
     /// read, or the named one. It gets a cluster of its own: what is lost may have been known to the old one's nodes.
     ///
-    /// - Returns: What it begins with, and the checkpoints that are lost, by rising time: those that were not whole,
-    ///   and those of which nothing but the name is left.
     /// - Throws: as `fork`; `.fault` when nothing whole is found, with the names of all that is lost.
     public static func salvage(
         from path: String, at name: String?, into target: String
-    ) throws(Failure) -> (found: CheckpointReport, lost: [CheckpointReport]) {
+    ) throws(Failure) -> SalvageReport {
         try StoreFolder.refuse(target, inside: path)
-        let disk = try StoreDirectory(path, for: .reading)
+        let disk = try StoreDirectory(path, for: .salvaging)
         var state: DurableState<StoreDirectory>
         do throws(StoreError) { state = try DurableState(Store.salvage(disk)) } catch {
             guard case .damaged = error else { throw Failure(error, store: path) }
@@ -107,8 +105,12 @@ public enum StoreRevival {
                     at: time, into: disk, cluster: .random(in: 1 ... .max), identity: generator.next()
                 ).store.checkpoints
             }
-            let broken = broken(&state, saved, from: one.time)
-            return (CheckpointReport(one), (broken + gone).map { CheckpointReport($0) })
+            let lost = broken(&state, saved, from: one.time) + gone
+            // As it is opened to go on with it.
+            let newest = try? StoreExamination.checkpoints(of: path).last
+            return SalvageReport(
+                checkpoint: CheckpointReport(one), isNewest: newest?.time == one.time.raw,
+                lost: lost.map { CheckpointReport($0) }, storeDirectory: target)
         }
         guard let name else {
             throw nothingIsLeft(
@@ -142,7 +144,7 @@ public enum StoreRevival {
 
     /// All that is known of a store of which nothing can be salvaged, by rising time.
     private static func namedCheckpoints(_ path: String) throws(Failure) -> [Checkpoint] {
-        let disk = try StoreDirectory(path, for: .reading)
+        let disk = try StoreDirectory(path, for: .salvaging)
         do throws(StoreError) { return try Store.namedCheckpoints(disk) } catch { throw Failure(error, store: path) }
     }
 
@@ -186,7 +188,8 @@ public enum StoreRevival {
     ) throws(Failure) -> GlobalTime {
         let checkpoints = state.store.checkpoints
         guard let newest = checkpoints.last else {
-            throw Failure(.input, "nothing was ever saved in this store", advice: "begin a new one with --new")
+            throw Failure(
+                .input, "nothing was ever saved in this store", advice: "begin a new one with plurix up --new")
         }
         let time = try name.map { (text) throws(Failure) in try CheckpointName.resolve(text, among: checkpoints).time }
             ?? newest.time

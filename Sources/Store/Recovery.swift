@@ -193,7 +193,7 @@ struct Recovery: Sendable {
         for number in segments where result.state.segments.place(of: number) == nil {
             result.leftovers.append(Leftover(
                 segment: number, namedUpTo: max(number, result.position.segment),
-                byteCount: try SegmentReader.byteCount(of: number, &disk)))
+                byteCount: try SegmentReader.byteCount(of: number, &disk) ?? 0))
             if number < result.position.segment { result.findings.append(.leftover(.segment(number))) }
         }
     }

@@ -18,37 +18,33 @@ struct SegmentReader: Sendable {
         place = RecordPlace(key: key, identity: header.identity, segment: number)
     }
 
-    /// Nil when the file is not there.
+    /// As many bytes as there are, `limit` at most; nil when the file is not there.
     static func bytes<Medium: Disk & ~Copyable>(
-        of number: UInt64, _ disk: inout Medium
+        of number: UInt64, limit: Int = .max, _ disk: inout Medium
     ) throws(StoreError) -> [UInt8]? {
+        guard let count = try byteCount(of: number, &disk) else { return nil }
         let file = DiskFile.segment(number)
-        do throws(DiskError) {
-            return try disk.bytes(of: file, at: 0, count: try disk.byteCount(of: file))
-        } catch {
-            if error == .missing { return nil }
+        do throws(DiskError) { return try disk.bytes(of: file, at: 0, count: min(count, limit)) } catch {
             throw .disk(error, file)
         }
     }
 
+    /// Nil when the file is not there.
     static func byteCount<Medium: Disk & ~Copyable>(
         of number: UInt64, _ disk: inout Medium
-    ) throws(StoreError) -> Int {
+    ) throws(StoreError) -> Int? {
         do throws(DiskError) { return try disk.byteCount(of: .segment(number)) } catch {
+            if error == .missing { return nil }
             throw .disk(error, .segment(number))
         }
     }
 
+    /// Nil when the file is not there, or is not that segment.
     static func header<Medium: Disk & ~Copyable>(
         _ number: UInt64, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> SegmentHeader? {
-        let file = DiskFile.segment(number)
-        do throws(DiskError) {
-            let bytes = try disk.bytes(of: file, at: 0, count: SegmentHeader.byteCount)
-            return SegmentHeader.parse(bytes.span.bytes, number: number, key: key)
-        } catch {
-            throw .disk(error, file)
-        }
+        let bytes = try bytes(of: number, limit: SegmentHeader.byteCount, &disk) ?? []
+        return SegmentHeader.parse(bytes.span.bytes, number: number, key: key)
     }
 
     /// Before the first record.
@@ -118,12 +114,7 @@ struct SegmentReader: Sendable {
     private static func closedHeader<Medium: Disk & ~Copyable>(
         _ segment: Segment, _ key: LogKey, _ disk: inout Medium
     ) throws(StoreError) -> SegmentHeader? {
-        do throws(DiskError) {
-            guard try disk.byteCount(of: .segment(segment.number)) >= segment.length else { return nil }
-        } catch {
-            throw error == .missing
-                ? .damaged(.segment(segment.number), offset: 0) : .disk(error, .segment(segment.number))
-        }
+        guard let count = try byteCount(of: segment.number, &disk), count >= segment.length else { return nil }
         return try header(segment.number, key, &disk)
     }
 

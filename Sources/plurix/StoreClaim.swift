@@ -38,7 +38,8 @@ actor StoreClaim {
             if isSource, case .fork(_, let time) = beginning { beginning = .fork(of: aside, at: time) }
         }
         if beginning != .continued {
-            isDirectoryOurs = try StoreFolder.make(path)
+            isDirectoryOurs = try StoreFolder.make(
+                path, advice: "name another place for the store with --store, or use --volatile")
             isOurs = true
         }
         switch beginning {

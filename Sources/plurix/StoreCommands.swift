@@ -68,10 +68,10 @@ struct StoreCommand: ParsableCommand {
             abstract: "Make a new store out of what a damaged one still holds.",
             discussion: """
                 It begins with the newest state all of which can be read back, or with the checkpoint that is named; \
-                what was saved after that is lost. Checkpoints that are lost with the damage are named, newer and \
-                older ones, as far as their names can be read. The damaged store is not changed, and NEW cannot lie \
-                inside of it. To go on with the new one: plurix up --from NEW. The exit code is 70 when nothing is \
-                left.
+                what was saved after that is not in it. Checkpoints that are lost with the damage are named, newer \
+                and older ones, as far as their names can be read. What the disk does not give counts as damaged. \
+                The damaged store is not changed, and NEW cannot lie inside of it. To go on with the new one: plurix \
+                up --from NEW. The exit code is 70 when nothing is left.
                 """)
 
         @OptionGroup var common: CommonOptions
@@ -85,23 +85,15 @@ struct StoreCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The checkpoint: a label, or EPOCH:COUNTER.", valueName: "time|label"))
         var at: String?
 
-        private struct Outcome: Encodable {
-            var checkpoint: CheckpointReport
-            /// Checkpoints that cannot be read back, older and newer ones, by rising time.
-            var lost: [CheckpointReport]
-            var storeDirectory: String
-        }
-
         func run() throws {
-            let (found, lost) = try StoreUser.named(path) { () throws(Failure) in
+            let done = try StoreUser.named(path) { () throws(Failure) in
                 try StoreRevival.salvage(from: path, at: at, into: target)
             }
-            if common.json {
-                return try Terminal.show(json: Outcome(checkpoint: found, lost: lost, storeDirectory: target))
-            }
+            if common.json { return try Terminal.show(json: done) }
+            let (found, rest) = (done.checkpoint, done.isNewest ? "" : "what was saved after it is not in it; ")
             Terminal.show("\(target): the memory as it was at \(found.title), taken \(found.taken)")
-            for one in lost { Terminal.show("the checkpoint \(one.title), taken \(one.taken), is lost") }
-            Terminal.show("what was saved after it is lost; go on with it: plurix up --from \(target.quoted)")
+            for one in done.lost { Terminal.show("the checkpoint \(one.title), taken \(one.taken), is lost") }
+            Terminal.show(rest + "go on with it: plurix up --from \(target.quoted)")
         }
     }
 }

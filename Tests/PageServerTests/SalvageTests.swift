@@ -27,8 +27,8 @@ import Wire
         var bytes = try Data(contentsOf: last)
         bytes[(last == file ? count : 0) + 1000] ^= 4
         try bytes.write(to: last)
-        let (found, lost) = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
-        #expect(found.time == 5 && lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"])
+        let done = try StoreRevival.salvage(from: place.path + "/s", at: nil, into: place.path + "/t")
+        #expect(done.checkpoint.time == 5 && done.lost.map(\.title) == ["0:6 (l6)", "0:7 (l7)"] && !done.isNewest)
         // Who wants one of them is told why there is none.
         for name in ["l7", "6", "l8"] {
             let failure = #expect(throws: Failure.self) {
@@ -62,8 +62,48 @@ import Wire
     }
 
     private static func titles(_ path: String, at name: String?, into target: String) throws -> [String] {
-        let (found, lost) = try StoreRevival.salvage(from: path, at: name, into: target)
-        return ([found] + lost).map(\.title)
+        let done = try StoreRevival.salvage(from: path, at: name, into: target)
+        return ([done.checkpoint] + done.lost).map(\.title)
+    }
+
+    /// Of a sound store, nothing is said to be lost.
+    @Test func whatIsNewestIsKnown() throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        try Self.save(6...8, in: path)
+        for (name, isNewest) in [("l8", true), ("l7", false)] {
+            let done = try StoreRevival.salvage(from: path, at: name, into: "\(place.path)/\(name)")
+            #expect(done.isNewest == isNewest && done.lost.isEmpty, "\(name)")
+        }
+        // An older page is damaged, and the newest state is whole.
+        try Self.damage(place.segments("s")[1])
+        let done = try StoreRevival.salvage(from: path, at: nil, into: place.path + "/t")
+        #expect(done.isNewest && done.lost.map(\.title) == ["0:6 (l6)"])
+    }
+
+    /// A disk that gives nothing of a file, or does not even open it: what needs none of it can be read all the same.
+    @Test(arguments: [1, 2, 3], [false, true]) func aReadErrorCostsWhatNeedsIt(place number: Int, isOpen: Bool) throws {
+        let place = try Place()
+        try place.makeStore("s")
+        let path = place.path + "/s"
+        try Self.save(6...8, in: path)
+        let segment = try place.segments("s")[number].path(percentEncoded: false)
+        unlink(segment)
+        if isOpen {
+            try FileManager.default.createDirectory(atPath: segment, withIntermediateDirectories: false)
+        } else {
+            try #require(symlink("/dev/null", segment) == 0)
+        }
+        let refusal = #expect(throws: Failure.self) { try StoreExamination.checkpoints(of: path) }
+        #expect(refusal?.kind == .fault)
+        let done = try StoreRevival.salvage(from: path, at: "5", into: place.path + "/t")
+        #expect(done.checkpoint.time == 5 && !done.isNewest)
+        // The last segment alone tells of its state.
+        #expect(done.lost.contains { $0.time == UInt64(5 + number) } == (number < 3))
+        #expect(try StoreExamination(of: place.path + "/t").sound)
+        let newest = try StoreRevival.salvage(from: path, at: nil, into: place.path + "/u")
+        #expect(newest.checkpoint.time == UInt64(4 + number))
     }
 
     /// Also where an older state was wanted. Newer ones that are whole are not in the new store, and not lost.
