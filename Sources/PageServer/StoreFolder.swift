@@ -47,7 +47,7 @@ public enum StoreFolder {
             above = RunDirectory.parent(of: above)
         }
         throw Failure(
-            .input, "\(path) would lie inside of the store \(store)", advice: "name a directory beside it", at: path)
+            .input, "\(path) would lie inside of the store \(store)", advice: "name a place beside it", at: path)
     }
 
     /// The path of what is there, without links; nil where nothing is.

@@ -15,8 +15,8 @@ public enum StoreTransfer {
     /// Writes a store into a new file, or to standard output.
     ///
     /// - Returns: Bytes of the file.
-    /// - Throws: `.unavailable` while a cluster runs on the store, or for a full disk; `.input` for a file that exists;
-    ///   `.usage` for a terminal.
+    /// - Throws: `.unavailable` while a cluster runs on the store, or for a full disk; `.input` for a file that exists,
+    ///   or would lie in the store; `.usage` for a terminal.
     public static func export(_ path: String, to file: String) throws(Failure) -> Int {
         let disk = try StoreDirectory(path, for: .reading)
         guard file != stream else {
@@ -27,6 +27,7 @@ public enum StoreTransfer {
                     error.kind, error.message, advice: "what has come of it is no whole export", at: standardOutput)
             }
         }
+        try StoreFolder.refuse(file, inside: path)
         let target = try open(file, O_WRONLY | O_CREAT | O_EXCL)
         defer { close(target) }
         do throws(Failure) { return try export(disk, path, to: target, file) } catch {

@@ -21,7 +21,8 @@ struct StoreCommand: ParsableCommand {
         @Argument(help: ArgumentHelp("The store.", valueName: "dir"), completion: .directory)
         var path: String
 
-        @Argument(help: "The file, which must not exist; - is standard output.", completion: .file())
+        @Argument(
+            help: "The file, which must not exist nor lie in the store; - is standard output.", completion: .file())
         var file: String
 
         func run() throws {

@@ -192,6 +192,11 @@ import Wire
         let taken = #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: file) }
         #expect(taken?.kind == .input && taken?.message == "\(file) exists already, and is not overwritten")
         #expect(try Data(contentsOf: URL(filePath: file)) == whole)
+        for inside in ["s/export", "s/superblock.0", "s/../s/export"].map({ "\(place.path)/\($0)" }) {
+            let failure = #expect(throws: Failure.self) { try StoreTransfer.export("\(place.path)/s", to: inside) }
+            #expect(failure?.kind == .input && failure?.message.contains("inside of the store") == true)
+        }
+        #expect(!(try place.names().contains("export")))
         try StoreTransfer.import(file, into: "\(place.path)/t")
         var moved = try place.open("t")
         #expect(try Self.read(&moved, 7, at: 2) == Self.page(2))
