@@ -34,10 +34,11 @@ struct SegmentTail {
         unflushed += count
     }
 
-    /// Zeros that should be written behind the end now: as many as the file has bytes, within limits.
+    /// Zeros that should be written behind the end now: as many as the file has bytes, within limits, and none where no
+    /// segment of a page server's store reaches.
     var wanted: Int {
         guard shortFlushes >= Self.fewFlushes, unflushed < Self.smallBytes, end > preparedEnd else { return 0 }
-        return min(Self.most, max(Self.least, end))
+        return max(0, min(Self.most, max(Self.least, end), Geometry.usualSegmentBytes - end))
     }
 
     /// So many zeros were written there.
@@ -54,9 +55,6 @@ struct SegmentTail {
         guard let file, preparedEnd > end else { return nil }
         return (file, end)
     }
-
-    /// They are there no more.
-    mutating func trimmed() { preparedEnd = end }
 
     mutating func deleted(_ file: DiskFile) {
         if self.file == file { self = SegmentTail() }

@@ -74,9 +74,7 @@ public struct StoreDirectory: Disk, ~Copyable {
     }
 
     deinit {
-        if let (file, end) = tail.excess, let open = open.first(where: { $0.file == file }) {
-            ftruncate(open.descriptor, off_t(end))
-        }
+        trim()
         // What follows the store may want the space.
         undertaker.sync {}
         for file in open { close(file.descriptor) }
@@ -272,10 +270,9 @@ public struct StoreDirectory: Disk, ~Copyable {
     private static let roomLeft = 256 << 20
 
     /// Takes away zeros that nothing replaces any more. Where that fails they stay, and are nothing.
-    private mutating func trim() {
-        guard let (file, end) = tail.excess, let descriptor = try? descriptor(file) else { return }
-        ftruncate(descriptor, off_t(end))
-        tail.trimmed()
+    private func trim() {
+        guard let (file, end) = tail.excess, let open = open.first(where: { $0.file == file }) else { return }
+        ftruncate(open.descriptor, off_t(end))
     }
 
     /// Large portions go to the disk at once, so that the flush behind them has little to wait for. It is no more than

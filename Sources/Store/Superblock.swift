@@ -79,8 +79,11 @@ public struct Geometry: Equatable, Sendable {
 
     /// Segments of 8 MiB hold 2,000 pages: one of them is read in some milliseconds, and seldom is much of one in use
     /// while the rest is not.
+    public static let usualSegmentBytes = 8 << 20
+
     public init(
-        pageBytes: Int = Limits.pageBytes, pageCount: Int, segmentBytes: Int = 8 << 20, reserveBytes: Int = 1 << 20
+        pageBytes: Int = Limits.pageBytes, pageCount: Int, segmentBytes: Int = usualSegmentBytes,
+        reserveBytes: Int = 1 << 20
     ) {
         self.pageBytes = pageBytes
         self.pageCount = pageCount

@@ -14,7 +14,7 @@ import Testing
 
     @Test func onlySmallFlushesInARowWantRoom() {
         var tail = SegmentTail()
-        for _ in 0..<9 {
+        for _ in 0..<5 {
             flush(&tail, 1 << 20)
             #expect(tail.wanted == 0)
         }
@@ -40,8 +40,18 @@ import Testing
             tail.flushed(file)
         }
         #expect(wanted == [24_000, 56_000, 120_000, 248_000])
-        tail.trimmed()
-        #expect(tail.excess == nil)
+        while tail.excess != nil { flush(&tail, 8000) }
+        #expect(tail.end == 2 * 248_000)
+    }
+
+    @Test func nothingIsWrittenWhereNoSegmentReaches() {
+        var tail = SegmentTail()
+        flush(&tail, Geometry.usualSegmentBytes - 60_000)
+        for _ in 0..<2 { flush(&tail, 8000) }
+        tail.wrote(file, at: tail.end, 8000)
+        #expect(tail.wanted == 60_000 - 3 * 8000)
+        tail.wrote(file, at: tail.end, 40_000)
+        #expect(tail.wanted == 0)
     }
 
     @Test func theNextSegmentHasNone() {
