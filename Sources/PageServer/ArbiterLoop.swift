@@ -102,7 +102,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     private func close() {
-        tellOutage(.max)
+        hear(isLast: true)
         waits.fail(Self.closed)
     }
 
@@ -116,8 +116,10 @@ public final class ArbiterLoop: @unchecked Sendable {
         station.wake()
     }
 
-    /// Takes in what the store's thread told.
-    private func hear() {
+    /// Takes in what the store's thread told. Only then an outage may have ended: an arbiter that stood still has not
+    /// heard yet that it goes on.
+    private func hear(isLast: Bool = false) {
+        let now = isLast ? .max : Clock.now()
         let reports = mailbox.withLock { box in
             defer { box.reports.removeAll() }
             return box.reports
@@ -132,9 +134,6 @@ public final class ArbiterLoop: @unchecked Sendable {
                 if let words = outage.hear(failure, now: Clock.now()) { notices.post(words, .error) }
             }
         }
-    }
-
-    private func tellOutage(_ now: UInt64) {
         if let words = outage.end(now: now) { notices.post(words, .error) }
     }
 
@@ -228,7 +227,6 @@ public final class ArbiterLoop: @unchecked Sendable {
         for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         checkpointIfDue(now)
-        tellOutage(now)
         guard orders.deadline <= now else { return }
         let nodes = jobs.preferring(roster.ready(arbiter, world.image, now: now))
         orders.tick(now: now, nodes: nodes) { command, payload, node in

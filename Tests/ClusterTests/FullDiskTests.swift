@@ -108,22 +108,20 @@ extension LiveTests {
             try await cluster.plurix("up", "--nodes", "2")
             async let run = cluster.plurix(["run", "counter", "20000"])
             _ = try await cluster.wait { $0.running != nil }
-            fill(full)
-            let status = try await cluster.wait { $0.trouble != nil }
-            #expect(status.trouble?.contains("No space left on device") == true)
-            #expect(status.trouble?.contains("make room") == true)
-            let down = try await cluster.plurix(["down"])
-            #expect(down.status == 69)
-            for words in ["cannot be saved", "No space left on device", "down --force"] {
-                #expect(down.complaint.contains(words))
+            try await whileFull(full) {
+                let status = try await cluster.wait { $0.trouble != nil }
+                #expect(status.trouble?.contains("No space left on device") == true)
+                #expect(status.trouble?.contains("make room") == true)
+                let down = try await cluster.plurix(["down"])
+                #expect(down.status == 69, "\(down)")
+                for words in ["cannot be saved", "No space left on device", "down --force"] {
+                    #expect(down.complaint.contains(words), "\(down)")
+                }
+                let add = try await cluster.plurix(["add"])
+                #expect(add.status == 69 && add.complaint.contains("make room"), "\(add)")
+                // Long enough for the run to say what it waits for.
+                try await Task.sleep(for: .seconds(4))
             }
-            // The store has given up its reserve meanwhile.
-            fill(full)
-            let add = try await cluster.plurix(["add"])
-            #expect(add.status == 69)
-            #expect(add.complaint.contains("make room"))
-            // Long enough for the run to say what it waits for.
-            try await Task.sleep(for: .seconds(4))
             unlink(full)
             let outcome = try await run
             #expect(outcome.status == 0)
@@ -131,7 +129,7 @@ extension LiveTests {
             #expect(outcome.complaint.contains("No space left on device"))
             // One beginning and one end, though there was room for moments.
             let notices = try await cluster.wait { $0.notices.contains { $0.contains("can be written again") } }.notices
-            #expect(notices.count { $0.contains("nothing is saved") } == 1)
+            #expect(notices.count { $0.contains("nothing is saved") } == 1, "\(notices)")
             try await dieUnheard(cluster, full)
         }
 
@@ -159,23 +157,17 @@ extension LiveTests {
             _ = try await cluster.wait { $0.running != nil }
             fill(full)
             _ = try await cluster.wait { $0.trouble != nil && $0.savedTime < $0.commitTime }
-            // What the store frees, its reserve first, is taken too: nobody waits for a disk that has no room.
-            let filling = Task {
-                while !Task.isCancelled {
-                    fill(full)
-                    try? await Task.sleep(for: .milliseconds(10))
+            // Nobody waits for a disk that has no room.
+            try await whileFull(full) {
+                // For longer than it takes until it is tried once more.
+                var looks = 0
+                _ = try await cluster.wait(.seconds(60)) { status in
+                    looks = status.trouble == nil ? 0 : looks + 1
+                    return looks == 60
                 }
+                let stop = try await cluster.plurix(["stop"], limit: .seconds(15))
+                #expect(stop.status == 69 && stop.complaint.contains("No space left on device"), "\(stop)")
             }
-            // For longer than it takes until it is tried once more.
-            var looks = 0
-            _ = try await cluster.wait(.seconds(60)) { status in
-                looks = status.trouble == nil ? 0 : looks + 1
-                return looks == 60
-            }
-            let stop = try await cluster.plurix(["stop"], limit: .seconds(15))
-            #expect(stop.status == 69 && stop.complaint.contains("No space left on device"), "\(stop)")
-            filling.cancel()
-            await filling.value
             let down = try await cluster.plurix(["down", "--force"])
             #expect(down.status == 0 && down.complaint.contains("lost: the last"))
             #expect(try await run.status != 0)
@@ -183,6 +175,21 @@ extension LiveTests {
             // What was tried meanwhile has left nothing.
             let fsck = try await cluster.plurix(["fsck", cluster.store])
             #expect(fsck.status == 0 && fsck.output.split(separator: "\n").count < 9, "\(fsck)")
+        }
+
+        /// Keeps the disk full while something is done: what the store frees, its reserve first, is taken too.
+        private func whileFull<Value>(_ path: String, _ body: () async throws -> Value) async throws -> Value {
+            let filling = Task {
+                while !Task.isCancelled {
+                    fill(path)
+                    try? await Task.sleep(for: .milliseconds(10))
+                }
+            }
+            let outcome: Result<Value, any Error>
+            do { outcome = .success(try await body()) } catch { outcome = .failure(error) }
+            filling.cancel()
+            await filling.value
+            return try outcome.get()
         }
 
         /// Takes all room that there is; what it has already stays its own.
