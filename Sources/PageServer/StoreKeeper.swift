@@ -22,7 +22,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     let path: String
     let isVolatile: Bool
-    private var report: (@Sendable (Report) -> Void)?
+    private(set) var report: (@Sendable (Report) -> Void)?
     private let queue = DispatchQueue(label: "store", qos: .userInitiated)
     private let logger: Logger
     private let place: StorePlace?
