@@ -224,6 +224,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
+        if jobs.isLookWanted, world.image.time <= arbiter.saved { jobs.refresh(world.image, now: now, &orders) }
         for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         checkpointIfDue(now)

@@ -28,6 +28,9 @@ struct Job {
     private(set) var startedAt: UInt64?
     private var endedAt: UInt64?
     private var reader: JobReader
+    /// The nodes have begun it, and what the saved state says of it was not looked at since. When an earlier arbiter had
+    /// them begin it, it may have ended by now, and nothing new is saved.
+    private(set) var isUnseen = false
     private var failure: Failure?
     /// Whether somebody knows of its end, or has wanted it.
     private var isEndKnown = false
@@ -84,7 +87,9 @@ struct Job {
         switch purpose {
         case .fence where stage == .fencing: stage = .placing
         case .put where stage == .placing: placedPieces += 1
-        case .start where stage == .starting: stage = .running
+        case .start where stage == .starting:
+            stage = .running
+            isUnseen = true
         case .fence, .put, .start, .stop, .markDead, .powerOff, .recordHistory: break
         }
         placeMore(now, &orders)
@@ -114,6 +119,7 @@ struct Job {
     /// The saved state has moved on.
     mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {
         guard stage == .starting || stage == .running else { return }
+        isUnseen = false
         reader.read(image)
         let replaced = Failure(.unavailable, "another job has replaced \(program)")
         guard !reader.isPast else { return end(replaced, now, &orders) }
@@ -181,6 +187,7 @@ struct Job {
 
     private mutating func end(_ failure: Failure?, _ now: UInt64, _ orders: inout Orders) {
         stage = .ended
+        isUnseen = false
         endedAt = now
         self.failure = failure
         let number = number

@@ -122,6 +122,9 @@ struct Jobs {
             advice: "run it again")
     }
 
+    /// A job wants the saved state to be looked at, also when that has not moved on.
+    var isLookWanted: Bool { jobs.contains(where: \.isUnseen) }
+
     /// The saved state has moved on.
     mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {
         adopt(image, now: now)

@@ -65,9 +65,30 @@ import Wire
         let image = LayoutTests.image()
         let old = Int(JobRecord(image).number) - 1
         _ = try jobs.start(try request(numbered: old), now: 0, &orders)
+        doOrders()
+        #expect(jobs.isLookWanted)
+        jobs.refresh(image, now: 0, &orders)
+        let failure = jobs.report(old, now: 0).reply.failure
+        #expect(failure?.message == "another job has replaced counter")
+        #expect(!jobs.isLookWanted)
+    }
+
+    /// The nodes had begun it for the arbiter before, and it was over, and saved, before this one could ask them to.
+    @Test mutating func aJobThatEndedBeforeItWasBegunAgainIsSeen() throws {
+        let image = LayoutTests.image()
+        let number = Int(JobRecord(image).number)
+        _ = try jobs.start(try request(numbered: number), now: 0, &orders)
+        // All that is ever saved of it comes too early.
+        jobs.refresh(image, now: 0, &orders)
+        #expect(!jobs.isLookWanted)
+        doOrders()
+        #expect(jobs.isLookWanted)
+    }
+
+    /// Has the fence and the start done, and saved.
+    private mutating func doOrders() {
         for _ in 0..<2 {
-            let sent = orders.sendAll(to: Station(1))
-            for identifier in sent {
+            for identifier in orders.sendAll(to: Station(1)) {
                 let reply = CommandReply(identifier: identifier, status: .done, time: GlobalTime(epoch: 1, counter: 1))
                 orders.answer(reply, now: 0)
             }
@@ -75,9 +96,6 @@ import Wire
             orders.settle(saved: GlobalTime(epoch: 1, counter: 1), chain: chain, now: 0)
             jobs.settle(dead: 0, now: 0, &orders)
         }
-        jobs.refresh(image, now: 0, &orders)
-        let failure = jobs.report(old, now: 0).reply.failure
-        #expect(failure?.message == "another job has replaced counter")
     }
 
     private func request(numbered number: Int) throws -> JobRequest {
