@@ -28,8 +28,8 @@ struct Job {
     private(set) var startedAt: UInt64?
     private var endedAt: UInt64?
     private var reader: JobReader
-    /// The nodes have begun it, and what the saved state says of it was not looked at since. When an earlier arbiter had
-    /// them begin it, it may have ended by now, and nothing new is saved.
+    /// The nodes have begun it, and what the saved state says of it was not looked at since. When they did so for an
+    /// earlier arbiter it may have ended by now, and nothing new is saved.
     private(set) var isUnseen = false
     private var failure: Failure?
     /// Whether somebody knows of its end, or has wanted it.
