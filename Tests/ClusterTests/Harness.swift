@@ -180,11 +180,16 @@ final class LiveCluster: Sendable {
     /// The store that the cluster has unless it is given another.
     var store: String { "\(base)/state/plurix/\(name)" }
 
-    /// Runs the command on this cluster.
+    /// Names this cluster, unless another one is named.
+    private func named(_ arguments: [String]) -> [String] {
+        arguments.contains("--name") ? arguments : ["--name", name] + arguments
+    }
+
+    /// Runs the command on this cluster, unless another one is named.
     func plurix(_ arguments: [String], limit: Duration = .seconds(120)) async throws -> Harness.Outcome {
         let command = try #require(Harness.command)
         return try await Harness.run(
-            command, ["--name", name] + arguments, environment: environment, limit: limit)
+            command, named(arguments), environment: environment, limit: limit)
     }
 
     /// Runs the command on this cluster and kills it after some seconds.
@@ -201,7 +206,7 @@ final class LiveCluster: Sendable {
     ) async throws -> Harness.Outcome {
         let command = try #require(Harness.command)
         return try await Harness.run(
-            "/usr/bin/timeout", options + ["-s", signal, seconds, command, "--name", name] + arguments,
+            "/usr/bin/timeout", options + ["-s", signal, seconds, command] + named(arguments),
             environment: environment)
     }
 
