@@ -43,6 +43,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
     private var outage: StoreOutage
+    private var toldDamage: String?
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
 
@@ -132,9 +133,20 @@ public final class ArbiterLoop: @unchecked Sendable {
             case .trouble(let failure):
                 storeTrouble = failure
                 if let words = outage.hear(failure, now: Clock.now()) { notices.post(words, .error) }
+            case .read(let portion):
+                world.adopt(portion)
+                tellDamage(isLast: portion.isLast)
             }
         }
         if let words = outage.end(now: now) { notices.post(words, .error) }
+    }
+
+    /// Tells what was found first, and all of it at the end.
+    private func tellDamage(isLast: Bool) {
+        guard isLast || toldDamage == nil, let words = world.image.damage?.description, words != toldDamage
+        else { return }
+        toldDamage = words
+        notices.post(words, .error)
     }
 
     /// Ends `run`. What waits for the loop is still answered.
@@ -253,7 +265,8 @@ public final class ArbiterLoop: @unchecked Sendable {
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
             running: jobs.running(now: Clock.now()), storeTrouble: (misplacement ?? storeTrouble)?.description,
-            isStoreMisplaced: misplacement != nil, notices: notices.texts)
+            isStoreMisplaced: misplacement != nil, unseenPages: world.image.unseenCount, damage: world.image.damage,
+            notices: notices.texts)
     }
 
     /// Gives the program up that runs.
@@ -276,9 +289,6 @@ public final class ArbiterLoop: @unchecked Sendable {
         nextCheckpoint = now + settings.store.checkpointInterval
         keeper.keep(notBefore: arbiter.applied, now: Clock.microsecondsSince1970())
     }
-
-    /// The shared memory as the arbiter has it; saved as far as `ArbiterStatus.savedTime` says.
-    public var image: SharedImage { world.image }
 
     /// Which machines there are.
     public func update(_ machines: ArbiterMachines) {

@@ -66,7 +66,9 @@ final class HostWorld: ArbiterWorld {
     func transmit(
         _ byteCount: Int, _ content: PageContent, at target: Int, _ fill: (inout MutableRawSpan) -> Void
     ) -> Bool {
-        let bytes = content.handle.map { staged[Int($0.number)] } ?? image.bytes(of: content.page.index)
+        // A page that cannot be read back is not served: who asked asks again, and others too.
+        guard let bytes = content.handle.map({ staged[Int($0.number)] }) ?? image.fetch(content.page.index)
+        else { return false }
         link.transmit(byteCount) { frame in
             frame.copy(bytes.span.bytes, from: content.offset, count: content.count, to: target)
             fill(&frame)
@@ -130,6 +132,9 @@ final class HostWorld: ArbiterWorld {
         if isDurable { events.append(.saved) }
         return isDurable
     }
+
+    /// Some of the image was read behind.
+    func adopt(_ portion: ImageReader.Portion) { image.adopt(portion) }
 
     /// What the image holds is durable: it may be shown.
     func noteSaved() { events.append(.saved) }

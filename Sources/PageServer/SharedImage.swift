@@ -7,30 +7,45 @@ import Store
 import Wire
 
 /// The shared memory as the arbiter has it: what every page held at one commit time. Once that time is saved it can
-/// never be undone, and what is read from it may be shown. A copy of the value stays as it is while the arbiter goes
-/// on saving.
+/// never be undone, and what is read from it may be shown.
+///
+/// Pages that an earlier arbiter saved are read from the store when they are wanted first, or by `ImageReader`: a heap
+/// of any size is there at once. A copy of the value stays as it is while the arbiter goes on saving, but that pages
+/// which were not read in time cannot be read then.
 public struct SharedImage: PageSource, Sendable {
     /// The commit time of this state.
     public private(set) var time = GlobalTime.zero
-    /// Bytes of each page; empty for a page that was never saved, which is zero.
+    /// Bytes of each page; empty for a page that was never saved, which is zero, or is unread.
     private var pages: [[UInt8]]
-    /// Pages that hold bytes.
-    private(set) var pageCountInUse = 0
+    /// Where unread pages are; nil when there are none.
+    private var stored: StoredPages?
+    private var isUnread: [Bool]
+    private(set) var unreadCount = 0
+    /// Of unread pages, those that cannot be read back as they were written, and why.
+    private var failures: [UInt32: Failure] = [:]
 
     private static let zeros = [UInt8](repeating: 0, count: Limits.pageBytes)
 
     /// A memory of zeros.
     init(pageCount: Int) {
         pages = [[UInt8]](repeating: [], count: pageCount)
+        isUnread = [Bool](repeating: false, count: pageCount)
     }
 
-    /// The newest state of a store.
+    /// The state of a store, of which the pages that the arbiter itself looks at are read.
     ///
-    /// - Throws: `.damaged` for a page that cannot be read as it was written.
-    init(reading state: inout DurableState<StoreDirectory>) throws(StoreError) {
-        self.init(pageCount: state.store.geometry.pageCount)
-        for page in 0..<UInt32(pageCount) where state.store.version(of: page) > .zero { try read(page, of: &state) }
-        close(at: state.time)
+    /// - Throws: Why one of these cannot be read.
+    init(_ stored: StoredPages, pageCount: Int, at time: GlobalTime) throws(Failure) {
+        self.init(pageCount: pageCount)
+        for page in 0..<UInt32(pageCount) where stored.has(page) {
+            isUnread[Int(page)] = true
+            unreadCount += 1
+        }
+        if unreadCount > 0 { self.stored = stored }
+        for page in 0..<min(SystemLayout.heapFirstPage, UInt32(pageCount)) where isUnread[Int(page)] {
+            if let bytes = try stored.bytes(of: page) { set(page, to: bytes) }
+        }
+        close(at: time)
     }
 
     /// What the layout of a saved state is seen from: its root and its job. All other pages are zero.
@@ -58,27 +73,33 @@ public struct SharedImage: PageSource, Sendable {
     /// Pages of the shared memory.
     public var pageCount: Int { pages.count }
 
-    /// The bytes of a page, which must be one of the shared memory.
-    public func bytes(of page: UInt32) -> [UInt8] {
+    /// The bytes of a page, which must be one of the shared memory; nil when they cannot be read back.
+    public func bytes(of page: UInt32) -> [UInt8]? {
+        guard !isUnread[Int(page)] else { return (try? stored?.bytes(of: page)) ?? nil }
         let bytes = pages[Int(page)]
         return bytes.isEmpty ? Self.zeros : bytes
     }
 
-    /// Whether the page was ever saved.
-    func isInUse(_ page: UInt32) -> Bool { !pages[Int(page)].isEmpty }
-
-    /// The page for readers of records; nil for a page outside of the shared memory.
-    public func copy(of page: UInt32) -> PageCopy? {
-        guard Int(page) < pages.count else { return nil }
-        return PageCopy(page: page, bytes: bytes(of: page))
+    /// The same for a page that may be wanted again.
+    mutating func fetch(_ page: UInt32) -> [UInt8]? {
+        let bytes = bytes(of: page)
+        if let bytes, isUnread[Int(page)] { set(page, to: bytes) }
+        return bytes
     }
 
-    /// The value at a place, which must lie inside one page of the shared memory.
+    /// The page for readers of records; nil for a page outside of the shared memory, or one that cannot be read back.
+    public func copy(of page: UInt32) -> PageCopy? {
+        guard Int(page) < pages.count, let bytes = bytes(of: page) else { return nil }
+        return PageCopy(page: page, bytes: bytes)
+    }
+
+    /// The value at a place, which must lie inside one page of the system's.
     public subscript<Value: BitwiseCopyable>(place: Shared<Value>) -> Value {
         let offset = Int(place.address.offset % pageByteCount)
         precondition(offset + MemoryLayout<Value>.size <= Limits.pageBytes, "a value that crosses pages")
+        guard let bytes = bytes(of: place.address.page) else { preconditionFailure("a page of the system's is read") }
         // Safe: inside the page by the check above; every value of a record is valid with any bits.
-        return bytes(of: place.address.page).withUnsafeBytes {
+        return bytes.withUnsafeBytes {
             $0.loadUnaligned(fromByteOffset: offset, as: Value.self)
         }
     }
@@ -109,11 +130,16 @@ public struct SharedImage: PageSource, Sendable {
 
     /// A page gets other bytes; part of a state that `close` names.
     ///
-    /// - Returns: What it held; empty for a page that was never saved.
+    /// - Returns: What it held; empty for a page that was never saved, or is unread.
     @discardableResult
     mutating func set(_ page: UInt32, to bytes: consuming [UInt8]) -> [UInt8] {
         precondition(bytes.count == Limits.pageBytes, "a page has one size")
-        if pages[Int(page)].isEmpty { pageCountInUse += 1 }
+        if isUnread[Int(page)] {
+            isUnread[Int(page)] = false
+            failures[page] = nil
+            unreadCount -= 1
+            if unreadCount == 0 { stored = nil }
+        }
         swap(&pages[Int(page)], &bytes)
         return bytes
     }
@@ -121,5 +147,27 @@ public struct SharedImage: PageSource, Sendable {
     /// All pages that were set belong to the state at this time.
     mutating func close(at time: GlobalTime) {
         self.time = time
+    }
+
+    // MARK: What was saved before
+
+    /// Takes pages that were read, as far as they are still wanted.
+    mutating func adopt(_ portion: consuming ImageReader.Portion) {
+        for (number, bytes) in portion.pages where isUnread[Int(number)] { set(number, to: bytes) }
+        for (number, failure) in portion.failures where isUnread[Int(number)] { failures[number] = failure }
+    }
+
+    /// Pages of which it is not known whether they can be read back.
+    var unseenCount: Int { unreadCount - failures.count }
+
+    /// Pages cannot be read back as they were written, and are not served; nil while none is known.
+    var damage: Failure? {
+        guard let first = failures.min(by: { $0.key < $1.key }) else { return nil }
+        let count = failures.count == 1 ? "a page" : "\(failures.count) pages"
+        return Failure(
+            first.value.kind,
+            "\(count) of the saved memory cannot be read back: \(first.value.message)",
+            advice: "what needs them waits; go back to an earlier checkpoint with plurix restore, or end the cluster and"
+                + " save what is left with plurix store salvage", at: first.value.place)
     }
 }

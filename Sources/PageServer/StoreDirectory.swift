@@ -9,7 +9,7 @@ import Wire
 /// it goes with the process, however that ends.
 ///
 /// A flush of a file is one `fdatasync`, one of the names an `fsync` of the directory.
-public struct StoreDirectory: Disk, ~Copyable {
+public struct StoreDirectory: Disk, Sendable, ~Copyable {
     public let path: String
     private let directory: Int32
     private let purpose: Purpose
@@ -79,6 +79,20 @@ public struct StoreDirectory: Disk, ~Copyable {
         undertaker.sync {}
         for file in open { close(file.descriptor) }
         close(directory)
+    }
+
+    private init(_ path: String, opened directory: Int32) {
+        self.path = path
+        self.directory = directory
+        purpose = .reading
+        isVolatile = true
+    }
+
+    /// Without a lock of its own.
+    public func reader() throws(DiskError) -> StoreDirectory {
+        let copy = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0 else { throw Self.error() }
+        return StoreDirectory(path, opened: copy)
     }
 
     /// Locks the directory, and returns 0 or the system's error.

@@ -18,6 +18,8 @@ final class StoreKeeper: @unchecked Sendable {
         case durable(GlobalTime)
         /// The store cannot be written, and why; nil when it can be again.
         case trouble(Failure?)
+        /// Some of the image was read behind.
+        case read(ImageReader.Portion)
     }
 
     let path: String
@@ -32,6 +34,8 @@ final class StoreKeeper: @unchecked Sendable {
     private var pause = RetryPause()
     private var keeper: Keeper<StoreDirectory>
     private var isCleaning = false
+    /// What of the image is still to be read.
+    private var unread: StoredPages?
     private var periodicMark: Int?
     /// Who waits for the outcome of a mark.
     private var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
@@ -73,23 +77,68 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     /// What an arbiter starts from.
+    ///
+    /// - Throws: Why one of the pages that it looks at itself cannot be read.
     func contents() throws(Failure) -> (state: ArbiterState, joinedAt: [UInt64], image: SharedImage) {
-        let outcome: Result<(state: ArbiterState, joinedAt: [UInt64], image: SharedImage), Failure> = use {
+        let pages = try storedPages().get()
+        let (state, joinedAt) = use { (keeper.state.arbiter, keeper.state.facts.joinedAt) }
+        let image = try SharedImage(pages, pageCount: state.imageVersions.count, at: state.saved)
+        use { unread = image.unseenCount > 0 ? pages : nil }
+        return (state, joinedAt, image)
+    }
+
+    private func storedPages() -> Result<StoredPages, Failure> {
+        use {
             do throws(StoreError) {
-                let image = try SharedImage(reading: &keeper.state)
-                return .success((keeper.state.arbiter, keeper.state.facts.joinedAt, image))
+                let reader = try keeper.state.store.makeReader()
+                return .success(StoredPages(reader) { [weak self] in self?.page($0, $1) ?? .success(nil) })
             } catch {
                 return .failure(Failure(error, store: path))
             }
         }
-        return try outcome.get()
     }
 
-    /// From now on `report` is told what happens, in the queue. What earlier lives have left is tidied up.
+    /// A page that is not where it was when the store was opened; nil when it has another version now.
+    private func page(_ page: UInt32, _ version: GlobalTime) -> Result<[UInt8]?, Failure> {
+        use {
+            var bytes = [UInt8](repeating: 0, count: keeper.state.store.geometry.pageBytes)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            do throws(StoreError) {
+                let found = try keeper.state.read(page, into: &raw)
+                return .success(found == version ? bytes : nil)
+            } catch {
+                return .failure(Failure(error, store: path))
+            }
+        }
+    }
+
+    /// From now on `report` is told what happens: in the queue, but what is read of the image. What earlier lives have
+    /// left is tidied up when that has been read.
     func begin(_ report: @escaping @Sendable (Report) -> Void) {
         use {
             self.report = report
-            if keeper.state.store.isSpaceWanted { tidyUp() }
+            if let unread { read(unread, report) } else if keeper.state.store.isSpaceWanted { tidyUp() }
+        }
+    }
+
+    /// Reads the image behind, which is not moved about meanwhile.
+    private func read(_ pages: StoredPages, _ report: @escaping @Sendable (Report) -> Void) {
+        DispatchQueue.global(qos: .utility).async { [weak self] in
+            var reader = ImageReader(pages)
+            reader.run { portion in
+                guard let self else { return false }
+                report(.read(portion))
+                if portion.isLast { self.noteRead() }
+                return true
+            }
+        }
+    }
+
+    private func noteRead() {
+        later { [self] in
+            unread = nil
+            tidyUp()
         }
     }
 
@@ -328,7 +377,7 @@ final class StoreKeeper: @unchecked Sendable {
 
     /// Tidies up while there is nothing else to do.
     private func tidyUp() {
-        guard !isCleaning else { return }
+        guard !isCleaning, unread == nil else { return }
         isCleaning = true
         later { [self] in
             isCleaning = false

@@ -12,6 +12,8 @@ enum ArbiterEvent {
     case opened(EpochRecord)
     case kept(Checkpoint)
     case notice(ArbiterNotice, at: UInt64)
+    /// A page of an earlier arbiter's is not read as it was.
+    case misread(UInt32)
 }
 
 /// The world of the simulated arbiter: an image in memory, and the page server's keeper over a simulated disk.
@@ -23,7 +25,9 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     let host: HostDisk
     let habits: DiskHabits
     var keeper: Keeper<DiskAccess>
-    var image: [[UInt64]]
+    private(set) var image: [[UInt64]]
+    /// What the image began with, page by page, as long as the store's thread or a node has not read it.
+    private var late: LatePages
     var outbox: [Frame] = []
     /// What it would send if it did not wait for the disk.
     private var heldBack: [Frame] = []
@@ -76,9 +80,10 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     }
 
     init(
-        host: HostDisk, _ keeper: consuming Keeper<DiskAccess>, image: [[UInt64]], _ habits: DiskHabits,
-        maximumFrameBytes: Int, random: Generator
+        host: HostDisk, _ keeper: consuming Keeper<DiskAccess>, image: [[UInt64]], late: consuming LatePages,
+        _ habits: DiskHabits, maximumFrameBytes: Int, random: Generator
     ) {
+        self.late = late
         self.host = host
         self.habits = habits
         noted = keeper.state.facts
@@ -104,6 +109,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
         guard !isDead else { return false }
         send(makeFrame(byteCount, fill) { bytes in
             if let handle = content.handle { return frames.emit(handle, content, at: target, into: &bytes) }
+            readLate(content.page.index)
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             for distance in stride(from: 0, to: content.count, by: 8) {
@@ -143,6 +149,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
         guard !isDead else { return false }
         for page in pages {
             image[Int(page.page.index)] = frames[page.handle]
+            late.remove(page.page.index)
             frames.give(page.handle)
         }
         events.append(.held(time, image))
@@ -167,7 +174,8 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     // MARK: The store's thread
 
     var hasJobs: Bool { !jobs.isEmpty }
-    var hasWork: Bool { !jobs.isEmpty || !durable.isEmpty || isCleaningWanted || keeper.isFailing }
+    var hasWork: Bool { !jobs.isEmpty || !durable.isEmpty || isCleaningWanted || hasLatePages || keeper.isFailing }
+    var hasLatePages: Bool { !late.isEmpty }
 
     /// Does what is to be done, as far as the disk lets it.
     mutating func workAll() {
@@ -235,6 +243,16 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
         isCleaningWanted = keeper.clean(budget: habits.cleaningBudget)
         isCleaningNext = false
         follow()
+    }
+
+    /// Reads some of the image behind, as `ImageReader` does it.
+    mutating func readBehind() {
+        for page in late.next(4) { readLate(page) }
+    }
+
+    private mutating func readLate(_ page: UInt32) {
+        guard let content = late.read(page, habits.page, &keeper.state) else { return }
+        if content != image[Int(page)] { events.append(.misread(page)) }
     }
 
     mutating func mark(_ label: String, notBefore time: GlobalTime) {

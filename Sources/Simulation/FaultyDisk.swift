@@ -116,4 +116,7 @@ struct FaultyDisk<Base: Disk>: Disk {
     mutating func share(_ file: DiskFile, with other: inout FaultyDisk) throws(DiskError) {
         try base.share(file, with: &other.base)
     }
+
+    /// As it is now.
+    func reader() -> FaultyDisk { self }
 }

@@ -123,4 +123,6 @@ struct DiskAccess: Disk {
     func share(_ file: DiskFile, with other: inout DiskAccess) throws(DiskError) {
         try host.contents.share(file, with: &other.host.contents)
     }
+
+    func reader() -> DiskAccess { self }
 }

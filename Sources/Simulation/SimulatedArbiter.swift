@@ -68,8 +68,9 @@ final class SimulatedArbiter {
             try state.setRetention(habits.retention)
             try state.settle()
             let image = [[UInt64]](repeating: [UInt64](repeating: 0, count: PageFrames.words), count: sharedPages)
+            let late = try LatePages(state)
             return ArbiterStore(
-                host: host, Keeper(state, settleInterval: habits.settleInterval), image: image, habits,
+                host: host, Keeper(state, settleInterval: habits.settleInterval), image: image, late: late, habits,
                 maximumFrameBytes: maximumFrameBytes, random: random)
         } catch {
             preconditionFailure("a store can be made on an empty disk")
@@ -105,8 +106,9 @@ final class SimulatedArbiter {
         checker.recovered(found, state.facts, expected: expectedFacts)
         try state.setRetention(habits.retention)
         try state.flush()
+        let late = try LatePages(state, isImmediate: habits.isImmediate)
         store = ArbiterStore(
-            host: host, Keeper(state, settleInterval: habits.settleInterval), image: found.image, habits,
+            host: host, Keeper(state, settleInterval: habits.settleInterval), image: found.image, late: late, habits,
             maximumFrameBytes: maximumFrameBytes, random: storeRandom)
         store.now = now
         newFacts = nil
@@ -161,6 +163,7 @@ final class SimulatedArbiter {
             case .held(let time, let image): checker.held(time, image: image)
             case .saved(let time): checker.saved(time)
             case .kept(let checkpoint): checker.kept(checkpoint)
+            case .misread(let page): checker.fail(.saved, "page \(page), saved by an earlier arbiter, is not read back")
             case .opened(let record):
                 checker.opened(record)
                 decisions.append(.opening(record))

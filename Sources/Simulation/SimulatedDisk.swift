@@ -161,6 +161,9 @@ struct SimulatedDisk: Disk {
         other.remember()
     }
 
+    /// As it is now.
+    func reader() -> SimulatedDisk { self }
+
     // MARK: What a test does to it
 
     /// The bytes of a file, to be looked at or damaged.

@@ -37,6 +37,8 @@ extension Simulation {
             arbiter.core.becameDurable(time, now: now, &arbiter.store)
         } else if arbiter.store.hasJobs, !arbiter.store.isCleaningNext {
             arbiter.store.work()
+        } else if arbiter.store.hasLatePages, !arbiter.store.isCleaningWanted || diskRandom.chance(500) {
+            arbiter.store.readBehind()
         } else {
             arbiter.store.clean()
         }

@@ -1,6 +1,6 @@
 import Wire
 
-/// The world of a store: one directory of files, none of which anyone else has open.
+/// The world of a store: one directory of files, to which nobody else writes.
 ///
 /// What was written is there for readers at once, and after a power cut only if the file was flushed since; what was
 /// not flushed may be there wholly, in parts, or not at all, and in any order. The same holds for names: a file that
@@ -33,6 +33,8 @@ public protocol Disk: ~Copyable {
     mutating func delete(_ file: DiskFile) throws(DiskError)
     /// Puts the file into another directory too, under the same name. Neither side writes to it again.
     mutating func share(_ file: DiskFile, with other: inout Self) throws(DiskError)
+    /// The same files for somebody who only reads them, beside their user.
+    func reader() throws(DiskError) -> Self
 }
 
 /// The files of a store.

@@ -108,12 +108,10 @@ public struct Store<Medium: Disk & ~Copyable>: ~Copyable {
         } else {
             bytes = try diskBytes(of: file, at: offset, count: count)
         }
-        var identity = superblock.identity
-        if !isHead, let place = state.segments.place(of: version.segment) { identity = state.segments[place].identity }
-        let place = RecordPlace(key: superblock.key, identity: identity, segment: version.segment)
-        guard let head = try place.parse(bytes.span.bytes, from: 0, at: offset), head.page == page,
-            head.time == version.version, head.length == geometry.pageBytes, head.kind == .page || head.kind == .copy
-        else { throw .damaged(file, offset: offset) }
+        let place = superblock.place(in: version.segment, of: state.segments)
+        guard try place.isPage(page, version, geometry, bytes.span.bytes, from: 0) else {
+            throw .damaged(file, offset: offset)
+        }
         return bytes
     }
 

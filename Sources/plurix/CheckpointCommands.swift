@@ -173,6 +173,7 @@ struct Restore: AsyncParsableCommand {
         let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
             Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
         }
+        try await ImageWatch(cluster, limit: .seconds(timeout)).wait()
         if common.json {
             return try Terminal.show(
                 json: Outcome(

@@ -125,6 +125,7 @@ struct Up: AsyncParsableCommand {
         do {
             try await claim(directory, description, plan, storeClaim)
             let status = try await boot(directory)
+            try await checkMemory(directory)
             watch.cancel()
             try await report(status, ContinuousClock.now - start, storeClaim)
         } catch {
@@ -203,6 +204,19 @@ struct Up: AsyncParsableCommand {
                     .unavailable, "this user cannot open /dev/kvm", advice: "use --accel auto or --accel tcg",
                     at: "--accel kvm")
             }
+        }
+    }
+
+    /// A memory of which pages are lost is not gone on with.
+    private func checkMemory(_ directory: RunDirectory) async throws {
+        guard let source = store.from else { return }
+        do throws(Failure) { try await ImageWatch(ClusterHandle(directory), limit: .seconds(timeout)).wait() } catch {
+            var failure = directory.takenDown ?? error
+            if failure.kind == .fault {
+                failure.advice = "begin at an earlier checkpoint with --at, save what is left with plurix store salvage"
+                    + " \(source.quoted) NEW, or begin a new one with --new"
+            }
+            throw failure
         }
     }
 

@@ -11,7 +11,10 @@ extension Cluster {
 extension SharedImage {
     /// What an arbiter that has ended left in its store.
     init(in path: String) throws {
-        var state = try DurableState(Store.open(StoreDirectory(path, for: .reading)))
-        self = try SharedImage(reading: &state)
+        let state = try DurableState(Store.open(StoreDirectory(path, for: .reading)))
+        let stored = StoredPages(try state.store.makeReader()) { page, _ in
+            .failure(Failure(.fault, "page \(page) cannot be read"))
+        }
+        try self.init(stored, pageCount: state.store.geometry.pageCount, at: state.time)
     }
 }

@@ -1,0 +1,31 @@
+import Control
+
+/// Waits until the arbiter has seen all of the memory that it began with. It serves meanwhile, and nodes join.
+public struct ImageWatch: Sendable {
+    private let cluster: ClusterHandle
+    private let limit: Duration
+
+    public init(_ cluster: ClusterHandle, limit: Duration) {
+        self.cluster = cluster
+        self.limit = limit
+    }
+
+    /// - Throws: `.fault` when pages of it cannot be read back, `.timeout` when it is not known in time whether all can.
+    public func wait() async throws(Failure) {
+        let deadline = ContinuousClock.now + limit
+        while true {
+            let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
+            if status.unseenPages == 0 {
+                if let damage = status.damage { throw damage }
+                return
+            }
+            guard ContinuousClock.now < deadline else {
+                throw Failure(
+                    .timeout, "\(status.unseenPages) pages of the saved memory were not read yet",
+                    advice: "give it more time with --timeout", at: "arbiter")
+            }
+            // Cancellation is seen by the next request.
+            try? await Task.sleep(for: .milliseconds(20))
+        }
+    }
+}

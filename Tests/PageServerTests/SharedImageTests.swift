@@ -1,0 +1,134 @@
+import Control
+import Foundation
+import Logging
+import Store
+import Synchronization
+import Testing
+import Wire
+
+@testable import PageServer
+
+/// The image of an arbiter that has begun again, which reads its pages late.
+@Suite struct SharedImageTests {
+    private let place: Place
+    private let path: String
+    /// More pages than are read at a time.
+    private static let heap = 100..<300 as Range<UInt32>
+
+    init() throws {
+        place = try Place()
+        path = place.path + "/s"
+        // An opening reads the last segments record by record: all is in earlier ones, which have a list of their pages.
+        let geometry = Geometry(pageCount: 1024, segmentBytes: 1 << 20, reserveBytes: 4096)
+        var store = try Store.create(
+            on: StoreDirectory(path, for: .creating), cluster: 7, identity: 1, key: SipHash.Key(low: 2, high: 3),
+            geometry)
+        for page in [1] + Self.heap { try store.put(page, version: GlobalTime(raw: 6), Self.bytes(page).span.bytes) }
+        try store.commitCheckpoint(Checkpoint(time: GlobalTime(raw: 6), created: 0, isKept: false))
+        for page in 400..<1000 as Range<UInt32> {
+            try store.put(page, version: GlobalTime(raw: 7), Self.bytes(page).span.bytes)
+        }
+        try store.commitCheckpoint(Checkpoint(time: GlobalTime(raw: 7), created: 0, isKept: false))
+        try store.settle()
+    }
+
+    private static func bytes(_ page: UInt32) -> [UInt8] {
+        (0..<Limits.pageBytes).map { UInt8(truncatingIfNeeded: $0 % 4 == 0 ? Int(page) : Int(page) >> 8) }
+    }
+
+    private func keeper() throws -> StoreKeeper {
+        let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
+        return try StoreKeeper(StoreSettings(directory: path), cluster: 7, sharedPages: 1024, logger: quiet)
+    }
+
+    /// Another bit in the middle of a page, wherever its newest version lies.
+    private func damage(_ page: UInt32) throws {
+        for segment in try place.segments("s").reversed() {
+            var data = try Data(contentsOf: segment)
+            guard let found = data.range(of: Data(Self.bytes(page))) else { continue }
+            data[found.lowerBound + 2000] ^= 1
+            return try data.write(to: segment)
+        }
+        Issue.record("page \(page) is not in the store")
+    }
+
+    /// Reads all that is late, and returns it in the order in which it was told.
+    private func readBehind(_ keeper: StoreKeeper) async -> [ImageReader.Portion] {
+        let (portions, told) = AsyncStream.makeStream(of: ImageReader.Portion.self)
+        keeper.begin { report in
+            guard case .read(let portion) = report else { return }
+            told.yield(portion)
+            if portion.isLast { told.finish() }
+        }
+        return await portions.reduce(into: []) { $0.append($1) }
+    }
+
+    @Test func pagesAreReadWhenTheyAreWanted() throws {
+        var image = try keeper().contents().image
+        #expect(image.time == GlobalTime(raw: 7))
+        // But for those that the arbiter looks at by itself.
+        let late = Self.heap.count + 600
+        #expect(image.unseenCount == late && image.bytes(of: 1) == Self.bytes(1))
+        #expect(image.bytes(of: 299) == Self.bytes(299) && image.unseenCount == late)
+        #expect(image.copy(of: 299) != nil && image.copy(of: 1024) == nil)
+        #expect(image.fetch(299) == Self.bytes(299) && image.unseenCount == late - 1)
+        #expect(image.fetch(299) == Self.bytes(299) && image.unseenCount == late - 1)
+        #expect(image.fetch(350) == [UInt8](repeating: 0, count: Limits.pageBytes))
+    }
+
+    @Test func theRestIsReadBehind() async throws {
+        let keeper = try keeper()
+        var image = try keeper.contents().image
+        let new = [UInt8](repeating: 9, count: Limits.pageBytes)
+        image.set(150, to: new)
+        let portions = await readBehind(keeper)
+        #expect(portions.count > 2 && portions.dropLast().allSatisfy { !$0.isLast })
+        for portion in portions { image.adopt(portion) }
+        #expect(image.unseenCount == 0 && image.damage == nil)
+        for page in Self.heap { #expect(image.bytes(of: page) == (page == 150 ? new : Self.bytes(page))) }
+    }
+
+    @Test func whatCannotBeReadBackIsTold() async throws {
+        try damage(170)
+        try damage(172)
+        let keeper = try keeper()
+        var image = try keeper.contents().image
+        #expect(image.fetch(170) == nil && image.fetch(171) == Self.bytes(171))
+        for portion in await readBehind(keeper) { image.adopt(portion) }
+        #expect(image.unseenCount == 0)
+        let damage = try #require(image.damage)
+        #expect(damage.kind == .fault)
+        #expect(damage.message.hasPrefix("2 pages of the saved memory cannot be read back: \(path): segment."))
+        // Who writes all of it anew needs none of what it was.
+        image.set(170, to: Self.bytes(170))
+        #expect(image.damage?.message.hasPrefix("a page of the saved memory") == true)
+        image.set(172, to: Self.bytes(172))
+        #expect(image.damage == nil && image.bytes(of: 172) == Self.bytes(172))
+    }
+
+    /// An arbiter that does not know its nodes and its program would do harm.
+    @Test func theSystemsPagesMustBeSound() throws {
+        try damage(1)
+        let keeper = try keeper()
+        let failure = #expect(throws: Failure.self) { try keeper.contents() }
+        #expect(failure?.kind == .fault && failure?.message.contains("is damaged at byte") == true)
+    }
+
+    /// A page that was moved is where the store says.
+    @Test func theStoreIsAskedForWhatWasMoved() throws {
+        try damage(180)
+        let asked = Mutex<[UInt32]>([])
+        func pages(_ answer: Result<[UInt8]?, Failure>) throws -> StoredPages {
+            let store = try Store.open(StoreDirectory(path, for: .reading))
+            return StoredPages(try store.makeReader()) { page, version in
+                asked.withLock { $0.append(page) }
+                return version == GlobalTime(raw: 6) ? answer : .success(nil)
+            }
+        }
+        #expect(try pages(.success(Self.bytes(180))).bytes(of: 180) == Self.bytes(180))
+        #expect(try pages(.success(nil)).bytes(of: 180) == nil)
+        #expect(throws: Failure.self) { try pages(.failure(Failure(.fault, "lost"))).bytes(of: 180) }
+        #expect(try pages(.success(nil)).bytes(of: 181) == Self.bytes(181))
+        #expect(asked.withLock { $0 } == [180, 180, 180])
+    }
+}
