@@ -79,7 +79,7 @@ extension NodeCore {
     /// Sends the request of a slot; the read-ahead slots right behind its page share the frame and the nonce.
     mutating func ask<World: NodeWorld & ~Copyable>(_ slot: Int, count: Int, _ now: UInt64, _ world: inout World) {
         let fetch = fetches[slot]
-        let target = target(of: fetch)
+        let target = target(of: fetch, now)
         let deadline = now + patience.wait(fetch.question.tries, tuning)
         var question = fetch.question.tries == 0 ? Question(nonce: nextNonce()) : fetch.question
         let nonce = question.ask(now)
@@ -100,11 +100,13 @@ extension NodeCore {
         }
     }
 
-    /// The owner that the last commit names; then the arbiter, which knows better; at last everyone.
-    private func target(of fetch: Fetch) -> Station {
+    /// The owner that the last commit names; then the arbiter, which knows better; at last everyone. Who was just asked
+    /// in vain is not asked first [P29].
+    private func target(of fetch: Fetch, _ now: UInt64) -> Station {
         let owner = pages[Int(fetch.page.index)].owner
         let isKnown = owner.isNode && owner != station
-        if fetch.question.tries < 2 && isKnown { return owner }
+        let isPassedOver = owner == passedOver && now < passedOverUntil
+        if fetch.question.tries < 2 && isKnown && !isPassedOver { return owner }
         return fetch.question.tries < 4 || fetch.question.tries % 2 == 0 ? .arbiter : .everyone
     }
 
@@ -116,6 +118,7 @@ extension NodeCore {
         guard let slot = fetches.firstIndex(where: {
             $0.state == .asked && $0.page == reply.page && $0.question.isAnswered(by: reply.nonce)
         }) else { return true }
+        if header.sender == passedOver { passedOverUntil = 0 }
         guard let handle = fetches[slot].handle ?? world.stage(for: fetches[slot].page) else { return true }
         fetches[slot].handle = handle
         guard fetches[slot].pieces.take(reply) != .unwanted else { return true }
@@ -193,6 +196,10 @@ extension NodeCore {
             guard fetches[slot].isDemand else {
                 release(slot, &world)
                 continue
+            }
+            if fetches[slot].question.tries == 2, fetches[slot].target.isNode {
+                passedOver = fetches[slot].target
+                passedOverUntil = now + tuning.heartbeat
             }
             ask(slot, count: 1, now, &world)
         }

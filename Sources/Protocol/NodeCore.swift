@@ -41,6 +41,9 @@ public struct NodeCore: ~Copyable, Sendable {
     var preImages: PreImages
     /// Up to the last one in use: every event looks through them.
     var fetches: [Fetch]
+    /// Who was asked for a page last and let it pass, and until when others are asked first.
+    var passedOver = Station.nobody
+    var passedOverUntil: UInt64 = 0
     var laterRequests: [PageRequest] = []
     var patience = Patience()
     var token = Token()

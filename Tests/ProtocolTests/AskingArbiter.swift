@@ -117,7 +117,7 @@ final class AskingArbiter {
 }
 
 /// A commit's record as its own frame.
-private struct SignedRecord: Message {
+struct SignedRecord: Message {
     static let kind = FrameHeader.Kind.commit
     var piece: RecordPiece
     var pages: [UInt32]

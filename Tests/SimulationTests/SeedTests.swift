@@ -27,6 +27,7 @@ struct SeedTests {
         (998_428_252, nil, .all, "the same, where nobody fails"),
         (811_000_447, nil, .all, "of two nodes that did not reach each other, one waited for ever"),
         (998_428_893, nil, .all, "programs without a pause while four epochs went by: two million frames"),
+        (768_060_372, nil, .all, "a node asked for each of many pages twice of one that it did not hear"),
         (239_422_451, nil, .all, "in a lull a long transaction committed at the very moment when all were to agree"),
     ]
 
