@@ -71,15 +71,14 @@ def measure(o):
 
 
 def measure_storage(o):
-    """Saving to disk, of each card what depends on it."""
+    """Saving to disk, with each card."""
     result = {}
     for nic in o.nic:
         parts = {"checkpoints": storage.table, "refetched": storage.refetched, "durable": storage.durable}
         parts.update({f"disturbance_{heap}": lambda *a, heap=heap: storage.disturbance(*a, heap)
                       for heap in (20, 640)})
-        if nic == o.nic[0]:
-            parts.update({f"lives_{heap}": lambda *a, heap=heap: storage.lives(*a, heap) for heap in (64, 640)})
-            parts.update({"bank": storage.bank, "beyond_memory": storage.beyond_memory})
+        parts.update({f"lives_{heap}": lambda *a, heap=heap: storage.lives(*a, heap) for heap in (64, 640)})
+        parts.update({"bank": storage.bank, "beyond_memory": storage.beyond_memory})
         result[nic] = {}
         for name, measure in parts.items():
             say(f"{nic}: storage, {name}")

@@ -280,22 +280,37 @@ def lives(o, nic, frame_bytes, heap_mebibytes):
     """A node that crashes comes back; a cluster that died as a whole begins again from its store."""
     with Stored(o, nic, frame_bytes, 2, memory=256, shared=1024) as stored:
         cluster = stored.cluster
-        cold = cluster.nodes[1].at["joined"]
         pages = heap_mebibytes * MEBIBYTES // PAGE
         stored.run("fill", pages // 2)
-        rejoined = []
-        for _ in range(o.runs):
+
+        def end(number):
+            os.kill(child_of(cluster.nodes[number - 1].process.pid), signal.SIGKILL)
+            stored.ask("died", node=number)
+
+        def joined(number):
+            stored.wait(lambda: next(n["state"] for n in stored.status()["nodes"] if n["number"] == number) == "joined",
+                        "a node to join")
+            stored.quiet()
+
+        # In turns, as a machine takes 60 ms to boot at one time and 120 at another; who joins cold was never there.
+        cold, rejoined = [], []
+        stored.quiet()
+        for _ in range(2 * o.runs + 1):
+            begin = time.monotonic()
+            cluster.start("bench=host")
+            cold.append(time.monotonic() - begin)
+            joined(len(cluster.nodes))
+            end(len(cluster.nodes))
             stored.quiet()
             begin = time.monotonic()
-            os.kill(child_of(cluster.nodes[1].process.pid), signal.SIGKILL)
-            stored.ask("died", node=2)
+            end(2)
             cluster.restart(2, "bench=host")
             rejoined.append(time.monotonic() - begin)
-            stored.wait(lambda: all(n["state"] == "joined" for n in stored.status()["nodes"]), "a node to rejoin")
+            joined(2)
         restarts = []
         for _ in range(o.runs):
             stored.quiet()
-            for node in cluster.nodes:
+            for node in cluster.nodes[:2]:
                 os.kill(child_of(node.process.pid), signal.SIGKILL)
             stored.arbiter.kill()
             stored.arbiter.wait()
@@ -306,9 +321,9 @@ def lives(o, nic, frame_bytes, heap_mebibytes):
             node = cluster.restart(1, "bench=host")
             restarts.append(time.monotonic() - begin - node.at["loop"])
             cluster.restart(2, "bench=host")
-            stored.wait(lambda: all(n["state"] == "joined" for n in stored.status()["nodes"]), "the nodes to join")
-        return {"cold_join_s": cold, "rejoin_s": statistics.median(rejoined),
-                "rejoin_over_cold": statistics.median(rejoined) / cold, "restart_s": statistics.median(restarts)}
+            joined(2)
+        return {"cold_join_s": statistics.median(cold), "rejoin_s": statistics.median(rejoined),
+                "rejoin_over_cold": statistics.median(rejoined) / statistics.median(cold), "restart_s": statistics.median(restarts)}
 
 
 def beyond_memory(o, nic, frame_bytes):

@@ -25,8 +25,8 @@ FUZZ_MODULES            := $(FUZZ_IMPORTS_Targets) Targets
 fuzz_sources = $(sort $(wildcard Sources/$(1)/*.swift) $(wildcard Sources/$(1)/*/*.swift))
 FUZZ_SOURCES_Control    := $(shell grep -L "^import \(NIO\|Logging\)" Sources/Control/*.swift)
 FUZZ_SOURCES_Segment    := Sources/Segment/Faults.swift
-FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,JobReader.swift OutputReader.swift SharedImage.swift \
-  StoreDirectory.swift StoreFailure.swift SegmentTail.swift)
+FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,ImageReader.swift JobReader.swift OutputReader.swift \
+  SharedImage.swift StoredPages.swift Clock.swift StoreDirectory.swift StoreFailure.swift SegmentTail.swift)
 FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift)) Sources/Simulation/SimulatedDisk.swift
 
 define fuzz_compile

@@ -10,7 +10,7 @@ public struct ImageWatch: Sendable {
         self.limit = limit
     }
 
-    /// - Throws: `.fault` when pages of it cannot be read back, `.timeout` when it is not known in time whether all can.
+    /// - Throws: `.fault` when pages of it cannot be read back, `.timeout` when that is not known in time.
     public func wait() async throws(Failure) {
         let deadline = ContinuousClock.now + limit
         while true {

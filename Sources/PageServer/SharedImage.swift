@@ -20,7 +20,7 @@ public struct SharedImage: PageSource, Sendable {
     /// Where unread pages are; nil when there are none.
     private var stored: StoredPages?
     private var isUnread: [Bool]
-    private(set) var unreadCount = 0
+    private var unreadCount = 0
     /// Of unread pages, those that cannot be read back as they were written, and why.
     private var failures: [UInt32: Failure] = [:]
 
@@ -55,19 +55,14 @@ public struct SharedImage: PageSource, Sendable {
         layoutOf state: inout DurableState<StoreDirectory>, at time: GlobalTime
     ) throws(StoreError) {
         self.init(pageCount: state.store.geometry.pageCount)
-        for page in [SystemLayout.rootPage, SystemLayout.jobPage] { try read(page, of: &state, at: time) }
+        for page in [SystemLayout.rootPage, SystemLayout.jobPage] {
+            var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
+            var span = bytes.mutableSpan
+            var raw = span.mutableBytes
+            _ = try state.read(page, at: time, into: &raw)
+            set(page, to: bytes)
+        }
         close(at: time)
-    }
-
-    /// The page as the store has it, of the newest state when no other is named.
-    private mutating func read(
-        _ page: UInt32, of state: inout DurableState<StoreDirectory>, at time: GlobalTime? = nil
-    ) throws(StoreError) {
-        var bytes = [UInt8](repeating: 0, count: Limits.pageBytes)
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        _ = try state.read(page, at: time, into: &raw)
-        set(page, to: bytes)
     }
 
     /// Pages of the shared memory.
@@ -167,7 +162,7 @@ public struct SharedImage: PageSource, Sendable {
         return Failure(
             first.value.kind,
             "\(count) of the saved memory cannot be read back: \(first.value.message)",
-            advice: "what needs them waits; go back to an earlier checkpoint with plurix restore, or end the cluster and"
-                + " save what is left with plurix store salvage", at: first.value.place)
+            advice: "what needs them waits; go back to an earlier checkpoint with plurix restore, or end the cluster"
+                + " and save what is left with plurix store salvage", at: first.value.place)
     }
 }

@@ -8,7 +8,8 @@ import Wire
 public protocol ArbiterWorld: ~Copyable {
     var maximumFrameBytes: Int { get }
     mutating func transmit(_ byteCount: Int, _ fill: (inout MutableRawSpan) -> Void) -> Bool
-    /// The content is the page's in the image when the handle is nil.
+    /// The content is the page's in the image when the handle is nil. False when that cannot be had: who asked for it
+    /// asks again.
     mutating func transmit(_ byteCount: Int, _ content: PageContent, at target: Int,
                            _ fill: (inout MutableRawSpan) -> Void) -> Bool
 

@@ -18,7 +18,7 @@ import Wire
     init() throws {
         place = try Place()
         path = place.path + "/s"
-        // An opening reads the last segments record by record: all is in earlier ones, which have a list of their pages.
+        // An opening reads the last segments record by record: what counts is in earlier ones, which list their pages.
         let geometry = Geometry(pageCount: 1024, segmentBytes: 1 << 20, reserveBytes: 4096)
         var store = try Store.create(
             on: StoreDirectory(path, for: .creating), cluster: 7, identity: 1, key: SipHash.Key(low: 2, high: 3),
