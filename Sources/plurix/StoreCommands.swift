@@ -83,7 +83,7 @@ struct StoreCommand: ParsableCommand {
         @Argument(help: ArgumentHelp("The new store, empty or missing.", valueName: "new"), completion: .directory)
         var target: String
 
-        @Option(help: ArgumentHelp("The checkpoint: a label, or EPOCH:COUNTER.", valueName: "time|label"))
+        @Option(help: ArgumentHelp("The checkpoint: a label, EPOCH:COUNTER, or newest.", valueName: "time|label"))
         var at: String?
 
         func run() throws {
