@@ -74,8 +74,9 @@ class Stored:
         self.wait(lambda: not self.status().get("running"), "a program to stop")
 
     def quiet(self):
-        """Waits until all is saved."""
-        self.wait(lambda: (lambda s: s["savedTime"] == s["commitTime"])(self.status()), "everything to be saved")
+        """Waits until all is saved, and what was saved before is read."""
+        self.wait(lambda: (lambda s: s["savedTime"] == s["commitTime"] and not s.get("unreadPages"))(self.status()),
+                  "everything to be saved and read")
 
     def written(self):
         """Bytes that the arbiter has written to files since it was started."""
@@ -322,8 +323,9 @@ def lives(o, nic, frame_bytes, heap_mebibytes):
             restarts.append(time.monotonic() - begin - node.at["loop"])
             cluster.restart(2, "bench=host")
             joined(2)
-        return {"cold_join_s": statistics.median(cold), "rejoin_s": statistics.median(rejoined),
-                "rejoin_over_cold": statistics.median(rejoined) / statistics.median(cold), "restart_s": statistics.median(restarts)}
+        cold, rejoined = statistics.median(cold), statistics.median(rejoined)
+        return {"cold_join_s": cold, "rejoin_s": rejoined, "rejoin_over_cold": rejoined / cold,
+                "restart_s": statistics.median(restarts)}
 
 
 def beyond_memory(o, nic, frame_bytes):

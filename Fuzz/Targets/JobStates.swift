@@ -41,7 +41,7 @@ extension Target {
 
     private static func write<Number: FixedWidthInteger>(_ number: Number, page: UInt32, at place: Int,
                                                          _ image: inout SharedImage) {
-        var bytes = image.bytes(of: page)
+        guard var bytes = image.bytes(of: page) else { preconditionFailure("no page is late") }
         for index in 0..<MemoryLayout<Number>.size {
             bytes[place + index] = UInt8(truncatingIfNeeded: number >> Number(8 * index))
         }

@@ -48,11 +48,28 @@ extension Target {
     /// What the newest checkpoint says of each page; nil where that cannot be read.
     private static func read(_ store: inout Store<SimulatedDisk>) -> [[UInt8]?] {
         let pageBytes = store.geometry.pageBytes
-        return (0..<UInt32(min(store.geometry.pageCount, 16))).map { page in
+        let pages: [[UInt8]?] = (0..<UInt32(min(store.geometry.pageCount, 16))).map { page in
             var bytes = [UInt8](repeating: 0, count: pageBytes)
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             return (try? store.read(page, into: &raw)) == nil ? nil : bytes
+        }
+        checkReader(of: store, against: pages)
+        return pages
+    }
+
+    /// Who reads beside the store finds the same, or misses it.
+    private static func checkReader(of store: borrowing Store<SimulatedDisk>, against pages: [[UInt8]?]) {
+        guard var reader = try? store.makeReader() else { return }
+        var next = 0
+        while next < min(reader.count, 64) {
+            next = reader.readRun(from: next, most: 8) { page, bytes in
+                require(bytes == nil || page >= pages.count || bytes == pages[Int(page)], "a page is what it was")
+            }
+        }
+        for (page, bytes) in pages.enumerated() {
+            let found = reader.read(UInt32(page))
+            require(found == nil || found == bytes, "a page is what it was")
         }
     }
 

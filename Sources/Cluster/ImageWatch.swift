@@ -10,18 +10,17 @@ public struct ImageWatch: Sendable {
         self.limit = limit
     }
 
-    /// - Throws: `.fault` when pages of it cannot be read back, `.timeout` when that is not known in time.
-    public func wait() async throws(Failure) {
+    /// - Returns: What is to be said of pages that cannot be read back; nil when all can.
+    /// - Throws: `.timeout` when that is not known in time.
+    public func wait() async throws(Failure) -> Failure? {
         let deadline = ContinuousClock.now + limit
         while true {
             let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
-            if status.unseenPages == 0 {
-                if let damage = status.damage { throw damage }
-                return
-            }
+            let unread = status.unreadPages ?? 0
+            if unread == 0 { return status.damage }
             guard ContinuousClock.now < deadline else {
                 throw Failure(
-                    .timeout, "\(status.unseenPages) pages of the saved memory were not read yet",
+                    .timeout, "\(unread) pages of the saved memory were not read yet",
                     advice: "give it more time with --timeout", at: "arbiter")
             }
             // Cancellation is seen by the next request.

@@ -193,8 +193,8 @@ actor Supervisor {
                     program: running.program, nodes: running.nodes.map { "n\($0)" },
                     unattendedSeconds: running.unattendedSeconds, patienceSeconds: running.patienceSeconds)
             },
-            restoring: restoring, trouble: trouble ?? seen?.storeTrouble ?? seen?.damage?.description,
-            notices: seen?.notices ?? [])
+            restoring: restoring, trouble: trouble ?? seen?.storeTrouble,
+            damage: seen?.damage?.description, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.

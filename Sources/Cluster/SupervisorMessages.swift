@@ -60,6 +60,8 @@ public struct ClusterStatus: Codable, Sendable {
     public var restoring: String?
     /// What keeps the cluster from its work, and what to do; what is told of the nodes may be old then.
     public var trouble: String?
+    /// Pages that were saved cannot be read back, and what to do; all else goes on.
+    public var damage: String?
     /// Refusals, opened epochs and undone commits, newest last.
     public var notices: [String]
 }

@@ -84,8 +84,9 @@ public struct ArbiterStatus: ControlRequest {
         public var storeTrouble: String?
         /// The store is not where its path leads: nobody finds it after the cluster's end.
         public var isStoreMisplaced: Bool
-        /// Pages that an earlier arbiter has saved, and of which this one has not seen yet whether they are sound.
-        public var unseenPages: Int
+        /// Pages that an earlier arbiter has saved, and of which this one does not know yet whether they are sound; nil
+        /// for an arbiter that reads all before it serves.
+        public var unreadPages: Int?
         /// Pages that were saved cannot be read back; nil while none is known.
         public var damage: Failure?
         /// Refusals, opened epochs and undone commits, newest last.
@@ -94,9 +95,9 @@ public struct ArbiterStatus: ControlRequest {
         public init(
             epoch: UInt32, commitTime: UInt64, savedTime: UInt64, nodes: [NodeReport],
             running: RunningProgram? = nil, storeTrouble: String? = nil, isStoreMisplaced: Bool = false,
-            unseenPages: Int = 0, damage: Failure? = nil, notices: [String] = []
+            unreadPages: Int? = nil, damage: Failure? = nil, notices: [String] = []
         ) {
-            self.unseenPages = unseenPages
+            self.unreadPages = unreadPages
             self.damage = damage
             self.isStoreMisplaced = isStoreMisplaced
             self.storeTrouble = storeTrouble

@@ -116,7 +116,7 @@ extension Keeper where Medium: ~Copyable {
         // Kept already, it is as old as it is, and nothing is written.
         if checkpoint != old {
             try state.end(checkpoint)
-            try state.expire(now: now)
+            if isForgetting { try state.expire(now: now) }
             try settle()
         }
         let kept = KeptCheckpoint(

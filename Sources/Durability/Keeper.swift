@@ -20,6 +20,8 @@ public struct Keeper<Medium: Disk & ~Copyable>: ~Copyable {
     /// Nothing can be written; `retry` tries whether it can again.
     public private(set) var isFailing = false
     private var isTroubleTold = false
+    /// Whether old checkpoints make room for new ones. Not while pages are known to be lost: old ones may have them.
+    public var isForgetting = true
     private var reports: [Report] = []
     /// Of the round under way: put again when the store had to be read anew.
     private(set) var round: [[PageVersion]] = []

@@ -1,4 +1,5 @@
 import Control
+import Glibc
 import Heap
 import Kernel
 import Logging
@@ -33,6 +34,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     private var pauses = Pauses()
     /// When nodes are told to stop recording, because who wanted it asks no more; nil when none records.
     private var recordingEnd: UInt64?
+    /// More of the image is not read before these are heard.
+    private static let mostReports = 16
     /// Nanoseconds after which a recording that nobody renews ends.
     private static let recordingPatience: UInt64 = 30_000_000_000
     private let settings: ArbiterSettings
@@ -43,7 +46,6 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
     private var outage: StoreOutage
-    private var toldDamage: String?
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
 
@@ -113,6 +115,10 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     private func post(_ report: StoreKeeper.Report) {
+        // Who reads the image behind has a thread of its own, and the arbiter may stand still.
+        if case .read = report {
+            while mailbox.withLock({ $0.reports.count >= Self.mostReports && !$0.isClosed }) { usleep(1000) }
+        }
         mailbox.withLock { $0.reports.append(report) }
         station.wake()
     }
@@ -135,18 +141,10 @@ public final class ArbiterLoop: @unchecked Sendable {
                 if let words = outage.hear(failure, now: Clock.now()) { notices.post(words, .error) }
             case .read(let portion):
                 world.adopt(portion)
-                tellDamage(isLast: portion.isLast)
+                if portion.isLast, let damage = world.image.damage { notices.post(damage.description, .error) }
             }
         }
         if let words = outage.end(now: now) { notices.post(words, .error) }
-    }
-
-    /// Tells what was found first, and all of it at the end.
-    private func tellDamage(isLast: Bool) {
-        guard isLast || toldDamage == nil, let words = world.image.damage?.description, words != toldDamage
-        else { return }
-        toldDamage = words
-        notices.post(words, .error)
     }
 
     /// Ends `run`. What waits for the loop is still answered.
@@ -265,7 +263,7 @@ public final class ArbiterLoop: @unchecked Sendable {
             nodes: roster.reports(
                 arbiter, world.image, joinedAt: world.joinedAt, refusals: notices.refusals, now: Clock.now()),
             running: jobs.running(now: Clock.now()), storeTrouble: (misplacement ?? storeTrouble)?.description,
-            isStoreMisplaced: misplacement != nil, unseenPages: world.image.unseenCount, damage: world.image.damage,
+            isStoreMisplaced: misplacement != nil, unreadPages: world.image.unreadCount, damage: world.image.damage,
             notices: notices.texts)
     }
 

@@ -8,16 +8,19 @@ struct ImageReader {
     /// Some of the pages, as they were read.
     struct Portion: Sendable {
         var pages: [(number: UInt32, bytes: [UInt8])] = []
-        /// Those that cannot be read back as they were written, and why.
-        var failures: [(number: UInt32, failure: Failure)] = []
+        /// Of the last portion: those that cannot be read back as they were written, and why the first cannot.
+        var lost: [UInt32] = []
+        var failure: Failure?
         /// None comes after these.
         var isLast = false
     }
 
     private let pages: StoredPages
     private var next = 0
+    /// Pages that could not be read once.
+    private var doubtful: [UInt32] = []
 
-    /// A quarter of a megabyte: some hundred microseconds of a disk's time, and of the arbiter's, who else takes them.
+    /// A quarter of a megabyte: as long as a disk takes for it, who wants a page at once waits.
     private static let portion = 64
     /// The longest rest, microseconds.
     private static let longestRest: UInt64 = 20_000
@@ -28,24 +31,35 @@ struct ImageReader {
     ///
     /// - Parameter body: Returns false when nobody wants more.
     mutating func run(_ body: (Portion) -> Bool) {
-        repeat {
+        while next < pages.count {
             let begin = Clock.now()
             guard body(read()) else { return }
             usleep(UInt32(min((Clock.now() - begin) / 1000, Self.longestRest)))
-        } while next < pages.count
+        }
+        _ = body(readDoubtful())
     }
 
     private mutating func read() -> Portion {
-        guard next < pages.count else { return Portion(isLast: true) }
         let (found, end) = pages.readRun(from: next, most: Self.portion)
         next = end
-        var portion = Portion(isLast: end == pages.count)
+        var portion = Portion()
         for (number, bytes) in found {
-            var bytes = bytes
-            do throws(Failure) { if bytes == nil { bytes = try pages.bytes(of: number) } } catch {
-                portion.failures.append((number, error))
+            if let bytes { portion.pages.append((number, bytes)) } else { doubtful.append(number) }
+        }
+        return portion
+    }
+
+    /// What was not where it was may have been moved, and a disk or a process may have been short of something for a
+    /// moment.
+    private func readDoubtful() -> Portion {
+        var portion = Portion(isLast: true)
+        for number in doubtful {
+            do throws(Failure) {
+                if let bytes = try pages.bytes(of: number) { portion.pages.append((number, bytes)) }
+            } catch {
+                portion.lost.append(number)
+                portion.failure = portion.failure ?? error
             }
-            if let bytes { portion.pages.append((number, bytes)) }
         }
         return portion
     }

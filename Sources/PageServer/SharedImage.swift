@@ -10,26 +10,34 @@ import Wire
 /// never be undone, and what is read from it may be shown.
 ///
 /// Pages that an earlier arbiter saved are read from the store when they are wanted first, or by `ImageReader`: a heap
-/// of any size is there at once. A copy of the value stays as it is while the arbiter goes on saving, but that pages
-/// which were not read in time cannot be read then.
+/// of any size is there at once. Whether they can be read back is the reader's word.
 public struct SharedImage: PageSource, Sendable {
+    private enum Page: Sendable {
+        /// It was never saved.
+        case zero
+        /// An earlier arbiter has saved it.
+        case unread
+        /// It cannot be read back as it was written.
+        case lost
+        case here([UInt8])
+    }
+
     /// The commit time of this state.
     public private(set) var time = GlobalTime.zero
-    /// Bytes of each page; empty for a page that was never saved, which is zero, or is unread.
-    private var pages: [[UInt8]]
+    private var pages: [Page]
     /// Where unread pages are; nil when there are none.
     private var stored: StoredPages?
-    private var isUnread: [Bool]
-    private var unreadCount = 0
-    /// Of unread pages, those that cannot be read back as they were written, and why.
-    private var failures: [UInt32: Failure] = [:]
+    /// Pages of which it is not known whether they can be read back.
+    private(set) var unreadCount = 0
+    private var lostCount = 0
+    /// Why the first of the lost ones is.
+    private var loss: Failure?
 
     private static let zeros = [UInt8](repeating: 0, count: Limits.pageBytes)
 
     /// A memory of zeros.
     init(pageCount: Int) {
-        pages = [[UInt8]](repeating: [], count: pageCount)
-        isUnread = [Bool](repeating: false, count: pageCount)
+        pages = [Page](repeating: .zero, count: pageCount)
     }
 
     /// The state of a store, of which the pages that the arbiter itself looks at are read.
@@ -37,12 +45,12 @@ public struct SharedImage: PageSource, Sendable {
     /// - Throws: Why one of these cannot be read.
     init(_ stored: StoredPages, pageCount: Int, at time: GlobalTime) throws(Failure) {
         self.init(pageCount: pageCount)
-        for page in 0..<UInt32(pageCount) where stored.has(page) {
-            isUnread[Int(page)] = true
+        for page in pages.indices where stored.has(UInt32(page)) {
+            pages[page] = .unread
             unreadCount += 1
         }
-        if unreadCount > 0 { self.stored = stored }
-        for page in 0..<min(SystemLayout.heapFirstPage, UInt32(pageCount)) where isUnread[Int(page)] {
+        self.stored = stored
+        for page in 0..<min(SystemLayout.heapFirstPage, UInt32(pageCount)) where stored.has(page) {
             if let bytes = try stored.bytes(of: page) { set(page, to: bytes) }
         }
         close(at: time)
@@ -70,15 +78,19 @@ public struct SharedImage: PageSource, Sendable {
 
     /// The bytes of a page, which must be one of the shared memory; nil when they cannot be read back.
     public func bytes(of page: UInt32) -> [UInt8]? {
-        guard !isUnread[Int(page)] else { return (try? stored?.bytes(of: page)) ?? nil }
-        let bytes = pages[Int(page)]
-        return bytes.isEmpty ? Self.zeros : bytes
+        switch pages[Int(page)] {
+        case .zero: Self.zeros
+        // Why not is what the reader of all of them finds out.
+        case .unread: (try? stored?.bytes(of: page)) ?? nil
+        case .lost: nil
+        case .here(let bytes): bytes
+        }
     }
 
     /// The same for a page that may be wanted again.
     mutating func fetch(_ page: UInt32) -> [UInt8]? {
         let bytes = bytes(of: page)
-        if let bytes, isUnread[Int(page)] { set(page, to: bytes) }
+        if let bytes, case .unread = pages[Int(page)] { set(page, to: bytes) }
         return bytes
     }
 
@@ -125,18 +137,27 @@ public struct SharedImage: PageSource, Sendable {
 
     /// A page gets other bytes; part of a state that `close` names.
     ///
-    /// - Returns: What it held; empty for a page that was never saved, or is unread.
+    /// - Returns: What it held; empty for a page that was not here.
     @discardableResult
     mutating func set(_ page: UInt32, to bytes: consuming [UInt8]) -> [UInt8] {
         precondition(bytes.count == Limits.pageBytes, "a page has one size")
-        if isUnread[Int(page)] {
-            isUnread[Int(page)] = false
-            failures[page] = nil
-            unreadCount -= 1
-            if unreadCount == 0 { stored = nil }
+        var old = Page.here(bytes)
+        swap(&pages[Int(page)], &old)
+        switch old {
+        case .here(let bytes): return bytes
+        case .zero: break
+        case .unread: countRead()
+        case .lost:
+            lostCount -= 1
+            if lostCount == 0 { loss = nil }
         }
-        swap(&pages[Int(page)], &bytes)
-        return bytes
+        return []
+    }
+
+    private mutating func countRead() {
+        unreadCount -= 1
+        // Its files are closed: what is deleted of them is to be free.
+        if unreadCount == 0 { stored = nil }
     }
 
     /// All pages that were set belong to the state at this time.
@@ -148,21 +169,23 @@ public struct SharedImage: PageSource, Sendable {
 
     /// Takes pages that were read, as far as they are still wanted.
     mutating func adopt(_ portion: consuming ImageReader.Portion) {
-        for (number, bytes) in portion.pages where isUnread[Int(number)] { set(number, to: bytes) }
-        for (number, failure) in portion.failures where isUnread[Int(number)] { failures[number] = failure }
+        for (number, bytes) in portion.pages { if case .unread = pages[Int(number)] { set(number, to: bytes) } }
+        for number in portion.lost {
+            guard case .unread = pages[Int(number)] else { continue }
+            pages[Int(number)] = .lost
+            lostCount += 1
+            loss = loss ?? portion.failure
+            countRead()
+        }
     }
-
-    /// Pages of which it is not known whether they can be read back.
-    var unseenCount: Int { unreadCount - failures.count }
 
     /// Pages cannot be read back as they were written, and are not served; nil while none is known.
     var damage: Failure? {
-        guard let first = failures.min(by: { $0.key < $1.key }) else { return nil }
-        let count = failures.count == 1 ? "a page" : "\(failures.count) pages"
+        guard let loss else { return nil }
+        let count = lostCount == 1 ? "a page" : "\(lostCount) pages"
         return Failure(
-            first.value.kind,
-            "\(count) of the saved memory cannot be read back: \(first.value.message)",
-            advice: "what needs them waits; go back to an earlier checkpoint with plurix restore, or end the cluster"
-                + " and save what is left with plurix store salvage", at: first.value.place)
+            loss.kind, "\(count) of the saved memory cannot be read back: \(loss.message)",
+            advice: "what needs them waits; go back with plurix restore to a checkpoint before they were written,"
+                + " or end the cluster and save what is left with plurix store salvage", at: loss.place)
     }
 }

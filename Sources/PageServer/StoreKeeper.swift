@@ -12,7 +12,7 @@ import Wire
 ///
 /// Unchecked, because everything but constants and atomics belongs to the queue.
 final class StoreKeeper: @unchecked Sendable {
-    /// What the arbiter is told, in the queue.
+    /// What the arbiter is told: in the queue, but of what is read.
     enum Report: Sendable {
         /// The state at this time survives whatever the disk survives.
         case durable(GlobalTime)
@@ -83,7 +83,10 @@ final class StoreKeeper: @unchecked Sendable {
         let pages = try storedPages().get()
         let (state, joinedAt) = use { (keeper.state.arbiter, keeper.state.facts.joinedAt) }
         let image = try SharedImage(pages, pageCount: state.imageVersions.count, at: state.saved)
-        use { unread = image.unseenCount > 0 ? pages : nil }
+        use {
+            unread = image.unreadCount > 0 ? pages : nil
+            keeper.isForgetting = unread == nil
+        }
         return (state, joinedAt, image)
     }
 
@@ -99,7 +102,7 @@ final class StoreKeeper: @unchecked Sendable {
     }
 
     /// A page that is not where it was when the store was opened; nil when it has another version now.
-    private func page(_ page: UInt32, _ version: GlobalTime) -> Result<[UInt8]?, Failure> {
+    func page(_ page: UInt32, _ version: GlobalTime) -> Result<[UInt8]?, Failure> {
         use {
             var bytes = [UInt8](repeating: 0, count: keeper.state.store.geometry.pageBytes)
             var span = bytes.mutableSpan
@@ -129,15 +132,16 @@ final class StoreKeeper: @unchecked Sendable {
             reader.run { portion in
                 guard let self else { return false }
                 report(.read(portion))
-                if portion.isLast { self.noteRead() }
+                if portion.isLast { self.noteRead(isWhole: portion.lost.isEmpty) }
                 return true
             }
         }
     }
 
-    private func noteRead() {
+    private func noteRead(isWhole: Bool) {
         later { [self] in
             unread = nil
+            keeper.isForgetting = isWhole
             tidyUp()
         }
     }

@@ -101,12 +101,14 @@ extension NodeCore {
     }
 
     /// The owner that the last commit names; then the arbiter, which knows better; at last everyone. Who was just asked
-    /// in vain is not asked first [P29].
+    /// in vain is asked after the arbiter [P29].
     private func target(of fetch: Fetch, _ now: UInt64) -> Station {
         let owner = pages[Int(fetch.page.index)].owner
         let isKnown = owner.isNode && owner != station
-        let isPassedOver = owner == passedOver && now < passedOverUntil
-        if fetch.question.tries < 2 && isKnown && !isPassedOver { return owner }
+        if isKnown {
+            let isPassedOver = now < passedOverUntil[owner.index]
+            if fetch.question.tries == 1 || fetch.question.tries == 0 && !isPassedOver { return owner }
+        }
         return fetch.question.tries < 4 || fetch.question.tries % 2 == 0 ? .arbiter : .everyone
     }
 
@@ -118,7 +120,6 @@ extension NodeCore {
         guard let slot = fetches.firstIndex(where: {
             $0.state == .asked && $0.page == reply.page && $0.question.isAnswered(by: reply.nonce)
         }) else { return true }
-        if header.sender == passedOver { passedOverUntil = 0 }
         guard let handle = fetches[slot].handle ?? world.stage(for: fetches[slot].page) else { return true }
         fetches[slot].handle = handle
         guard fetches[slot].pieces.take(reply) != .unwanted else { return true }
@@ -198,8 +199,7 @@ extension NodeCore {
                 continue
             }
             if fetches[slot].question.tries == 2, fetches[slot].target.isNode {
-                passedOver = fetches[slot].target
-                passedOverUntil = now + tuning.heartbeat
+                passedOverUntil[fetches[slot].target.index] = now + tuning.heartbeat
             }
             ask(slot, count: 1, now, &world)
         }

@@ -41,9 +41,8 @@ public struct NodeCore: ~Copyable, Sendable {
     var preImages: PreImages
     /// Up to the last one in use: every event looks through them.
     var fetches: [Fetch]
-    /// Who was asked for a page last and let it pass, and until when others are asked first.
-    var passedOver = Station.nobody
-    var passedOverUntil: UInt64 = 0
+    /// Of each node that let a page be asked for in vain, until when the arbiter is asked before it.
+    var passedOverUntil = [UInt64](repeating: 0, count: Limits.maximumNodes)
     var laterRequests: [PageRequest] = []
     var patience = Patience()
     var token = Token()

@@ -38,8 +38,13 @@ struct TakeCheckpoint: AsyncParsableCommand {
 
     func run() async throws {
         let arbiter = try await common.cluster().servingArbiter()
-        if let trouble = try await arbiter.send(ArbiterStatus()).storeTrouble {
+        let status = try await arbiter.send(ArbiterStatus())
+        if let trouble = status.storeTrouble {
             throw Failure(.unavailable, "no checkpoint can be taken: \(trouble)", at: "store")
+        }
+        if var damage = status.damage {
+            damage.message = "no whole checkpoint can be taken: \(damage.message)"
+            throw damage
         }
         let made = try await arbiter.send(ArbiterCheckpoint(label: label), limit: .seconds(90))
         if common.json {
@@ -135,7 +140,8 @@ struct Restore: AsyncParsableCommand {
         discussion: """
             All nodes are started anew with the memory as it was then. Nothing is lost: the state up to now is saved, \
             and its store stays beside the cluster's, as DIR.1 or with the next free number. Once begun it is done, \
-            also when this command is interrupted. While a program runs it is refused, and the exit code is 69.
+            also when this command is interrupted. While a program runs it is refused, and the exit code is 69. Where \
+            pages of that state cannot be read back it says so at the end, with 70.
             """)
 
     @OptionGroup var common: CommonOptions
@@ -173,16 +179,18 @@ struct Restore: AsyncParsableCommand {
         let status = try await JoinWatch(cluster, limit: .seconds(timeout)).wait(for: outcome.nodes) { status in
             Terminal.progress(status.nodes.map { "\($0.name) \($0.state.rawValue)" }.joined(separator: ", "))
         }
-        try await ImageWatch(cluster, limit: .seconds(timeout)).wait()
         if common.json {
-            return try Terminal.show(
+            try Terminal.show(
                 json: Outcome(
                     checkpoint: outcome.checkpoint, oldStoreDirectory: outcome.oldStore,
                     nodes: outcome.nodes.map { "n\($0)" }))
+        } else {
+            Terminal.show("the memory is as it was at \(outcome.checkpoint.title)")
+            Terminal.show("what came after it is in \(outcome.oldStore)")
+            if let words = status.resumption(hint) { Terminal.show(words) }
         }
-        Terminal.show("the memory is as it was at \(outcome.checkpoint.title)")
-        Terminal.show("what came after it is in \(outcome.oldStore)")
-        if let words = status.resumption(hint) { Terminal.show(words) }
+        // It may have been damaged then already.
+        if let damage = try await ImageWatch(cluster, limit: .seconds(timeout)).wait() { throw damage }
     }
 
     /// What the cluster will go back to; nil where it may be refused for another reason, which the supervisor knows.

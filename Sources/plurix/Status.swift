@@ -15,6 +15,7 @@ struct Status: AsyncParsableCommand {
         let status = try await common.cluster().status()
         if common.json { return try Terminal.show(json: status) }
         if let trouble = status.trouble { Terminal.show("trouble: \(trouble)") }
+        if let damage = status.damage { Terminal.show("damage: \(damage)") }
         if let state = status.restoring { Terminal.show("the cluster is going back to \(state)") }
         let commits = Self.counter(status.commitTime)
         let behind = commits - min(commits, Self.counter(status.savedTime))

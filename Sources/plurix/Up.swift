@@ -91,7 +91,9 @@ struct Up: AsyncParsableCommand {
     @Option(help: ArgumentHelp("A local libvirt driver.", valueName: "uri"))
     var connect = "qemu:///embed"
 
-    @Option(help: ArgumentHelp("How long to wait for the nodes, 1 to 3600.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp(
+            "How long to wait for the nodes, and until a saved memory is read, 1 to 3600.", valueName: "seconds"))
     var timeout = 60
 
     @OptionGroup(title: "Store") var store: StoreOptions
@@ -125,7 +127,7 @@ struct Up: AsyncParsableCommand {
         do {
             try await claim(directory, description, plan, storeClaim)
             let status = try await boot(directory)
-            try await checkMemory(directory)
+            try await checkMemory(directory, since: start)
             watch.cancel()
             try await report(status, ContinuousClock.now - start, storeClaim)
         } catch {
@@ -207,16 +209,17 @@ struct Up: AsyncParsableCommand {
         }
     }
 
-    /// A memory of which pages are lost is not gone on with.
-    private func checkMemory(_ directory: RunDirectory) async throws {
+    /// A memory of which pages are lost is not gone on with. It was read while the nodes booted.
+    private func checkMemory(_ directory: RunDirectory, since start: ContinuousClock.Instant) async throws {
         guard let source = store.from else { return }
-        do throws(Failure) { try await ImageWatch(ClusterHandle(directory), limit: .seconds(timeout)).wait() } catch {
-            var failure = directory.takenDown ?? error
-            if failure.kind == .fault {
-                failure.advice = "begin at an earlier checkpoint with --at, save what is left with plurix store salvage"
-                    + " \(source.quoted) NEW, or begin a new one with --new"
-            }
-            throw failure
+        let limit = .seconds(timeout) - (ContinuousClock.now - start)
+        do throws(Failure) {
+            guard var damage = try await ImageWatch(ClusterHandle(directory), limit: limit).wait() else { return }
+            damage.advice = "begin at an earlier checkpoint with --at, save what is left with plurix store salvage"
+                + " \(source.quoted) NEW, or begin a new one with --new"
+            throw damage
+        } catch {
+            throw directory.takenDown ?? error
         }
     }
 

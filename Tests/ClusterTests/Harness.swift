@@ -112,6 +112,7 @@ struct StatusReply: Decodable {
     var running: Running?
     var restoring: String?
     var trouble: String?
+    var damage: String?
     var notices: [String]
 }
 

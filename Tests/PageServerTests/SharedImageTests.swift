@@ -1,4 +1,5 @@
 import Control
+import Durability
 import Foundation
 import Logging
 import Store
@@ -36,9 +37,10 @@ import Wire
         (0..<Limits.pageBytes).map { UInt8(truncatingIfNeeded: $0 % 4 == 0 ? Int(page) : Int(page) >> 8) }
     }
 
-    private func keeper() throws -> StoreKeeper {
+    private func keeper(keeping count: Int = 10) throws -> StoreKeeper {
         let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
-        return try StoreKeeper(StoreSettings(directory: path), cluster: 7, sharedPages: 1024, logger: quiet)
+        let settings = StoreSettings(directory: path, retention: Retention(count: count, age: 0))
+        return try StoreKeeper(settings, cluster: 7, sharedPages: 1024, logger: quiet)
     }
 
     /// Another bit in the middle of a page, wherever its newest version lies.
@@ -68,11 +70,11 @@ import Wire
         #expect(image.time == GlobalTime(raw: 7))
         // But for those that the arbiter looks at by itself.
         let late = Self.heap.count + 600
-        #expect(image.unseenCount == late && image.bytes(of: 1) == Self.bytes(1))
-        #expect(image.bytes(of: 299) == Self.bytes(299) && image.unseenCount == late)
+        #expect(image.unreadCount == late && image.bytes(of: 1) == Self.bytes(1))
+        #expect(image.bytes(of: 299) == Self.bytes(299) && image.unreadCount == late)
         #expect(image.copy(of: 299) != nil && image.copy(of: 1024) == nil)
-        #expect(image.fetch(299) == Self.bytes(299) && image.unseenCount == late - 1)
-        #expect(image.fetch(299) == Self.bytes(299) && image.unseenCount == late - 1)
+        #expect(image.fetch(299) == Self.bytes(299) && image.unreadCount == late - 1)
+        #expect(image.fetch(299) == Self.bytes(299) && image.unreadCount == late - 1)
         #expect(image.fetch(350) == [UInt8](repeating: 0, count: Limits.pageBytes))
     }
 
@@ -84,7 +86,7 @@ import Wire
         let portions = await readBehind(keeper)
         #expect(portions.count > 2 && portions.dropLast().allSatisfy { !$0.isLast })
         for portion in portions { image.adopt(portion) }
-        #expect(image.unseenCount == 0 && image.damage == nil)
+        #expect(image.unreadCount == 0 && image.damage == nil)
         for page in Self.heap { #expect(image.bytes(of: page) == (page == 150 ? new : Self.bytes(page))) }
     }
 
@@ -94,16 +96,59 @@ import Wire
         let keeper = try keeper()
         var image = try keeper.contents().image
         #expect(image.fetch(170) == nil && image.fetch(171) == Self.bytes(171))
+        #expect(image.damage == nil, "whether it can be read at last is not known")
         for portion in await readBehind(keeper) { image.adopt(portion) }
-        #expect(image.unseenCount == 0)
+        #expect(image.unreadCount == 0)
         let damage = try #require(image.damage)
         #expect(damage.kind == .fault)
         #expect(damage.message.hasPrefix("2 pages of the saved memory cannot be read back: \(path): segment."))
+        #expect(image.bytes(of: 170) == nil && image.copy(of: 172) == nil)
         // Who writes all of it anew needs none of what it was.
         image.set(170, to: Self.bytes(170))
         #expect(image.damage?.message.hasPrefix("a page of the saved memory") == true)
         image.set(172, to: Self.bytes(172))
         #expect(image.damage == nil && image.bytes(of: 172) == Self.bytes(172))
+    }
+
+    /// What was short for a moment is read at the end.
+    @Test func whatFailsOnceIsTriedAgain() async throws {
+        let healthy = Dictionary(uniqueKeysWithValues: try place.segments("s").map { ($0, try Data(contentsOf: $0)) })
+        try damage(170)
+        let keeper = try keeper()
+        let image = Mutex(try keeper.contents().image)
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        keeper.begin { report in
+            guard case .read(let portion) = report else { return }
+            image.withLock { $0.adopt(portion) }
+            for (file, data) in healthy where !portion.isLast { try? data.write(to: file) }
+            if portion.isLast { end.finish() }
+        }
+        for await _ in ends {}
+        #expect(image.withLock { $0.unreadCount } == 0 && image.withLock { $0.damage } == nil)
+        #expect(image.withLock { $0.bytes(of: 170) } == Self.bytes(170))
+    }
+
+    /// The old checkpoints may have what is lost.
+    @Test(arguments: [false, true]) func noCheckpointIsForgottenForOneWithDamage(isDamaged: Bool) async throws {
+        if isDamaged { try damage(170) }
+        let keeper = try keeper(keeping: 1)
+        _ = try keeper.contents()
+        _ = await readBehind(keeper)
+        for counter in 8...10 as ClosedRange<UInt64> {
+            let time = GlobalTime(raw: counter)
+            let mark = keeper.mark("", notBefore: time, now: counter)
+            _ = keeper.end(
+                at: time, with: [PageVersion(number: 500, version: time, bytes: Self.bytes(UInt32(counter)))],
+                isShort: true, now: counter)
+            while keeper.outcome(of: mark) == nil { await keeper.settled(mark, within: .milliseconds(50)) }
+        }
+        #expect(keeper.checkpoints.count(where: \.isKept) == (isDamaged ? 3 : 1))
+    }
+
+    @Test func theStoreSaysWhereAPageIsNow() throws {
+        let keeper = try keeper()
+        #expect(try keeper.page(120, GlobalTime(raw: 6)).get() == Self.bytes(120))
+        #expect(try keeper.page(120, GlobalTime(raw: 5)).get() == nil)
     }
 
     /// An arbiter that does not know its nodes and its program would do harm.

@@ -16,5 +16,7 @@ extension SharedImage {
             .failure(Failure(.fault, "page \(page) cannot be read"))
         }
         try self.init(stored, pageCount: state.store.geometry.pageCount, at: state.time)
+        // Before another one writes.
+        for page in 0..<UInt32(pageCount) { _ = fetch(page) }
     }
 }
