@@ -126,7 +126,9 @@ struct Job {
         guard reader.isCurrent else { return }
         stage = .running
         switch reader.phase {
-        case .finished: end(lossOfNodes, now, &orders)
+        // What was saved before is still being read, and may be found.
+        case .finished where reader.isCut && image.unreadCount > 0: isUnseen = true
+        case .finished: end(lossOfNodes ?? lossOfPages, now, &orders)
         case .failed: end(failureOfPart, now, &orders)
         case .stopped:
             end(isCancelled ? Failure(.unavailable, "\(program) was stopped") : replaced, now, &orders)
@@ -237,6 +239,13 @@ struct Job {
             advice: (haveLeft ? "" : "see \(hints("autopsy")), ")
                 + "start what is missing again with \(hints("add")), and run \(program) again",
             at: Self.names(lost))
+    }
+
+    private var lossOfPages: Failure? {
+        guard reader.isCut else { return nil }
+        return Failure(
+            .fault, "\(program) has finished, but some of what it printed, or of its result, cannot be read back",
+            advice: "see \(directory.hint("status")) for what can be done, or run it again")
     }
 
     private var failureOfPart: Failure {

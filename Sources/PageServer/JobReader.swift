@@ -20,6 +20,8 @@ struct JobReader {
     private(set) var parts: [ArbiterJob.Part]
     /// The result in JSON, once the job is finished.
     private(set) var result: [UInt8] = []
+    /// Some of the result, or of what was printed, lies in pages that cannot be read back.
+    private(set) var isCut = false
     /// What the parts printed, in the order in which it was saved.
     private(set) var output: [ArbiterJob.Output] = []
     /// One for each participant.
@@ -60,6 +62,7 @@ struct JobReader {
             stream.advance(
                 image, firstPage: CommonPage.resultFirstPage(image), byteCount: CommonPage.resultByteCount(image))
             result = stream.bytes
+            isCut = stream.isCut || printed.contains(where: \.isCut)
         }
     }
 

@@ -4,6 +4,8 @@ import Wire
 /// Follows one stream of the shared memory as it grows from one saved state to the next. Each part is read once.
 struct OutputReader {
     private(set) var bytes: [UInt8] = []
+    /// What comes next lies in a page that cannot be read back.
+    private(set) var isCut = false
     /// The block that was read last; 0 before the first.
     private var page: UInt32 = 0
     /// Bytes of that block that were read.
@@ -20,8 +22,13 @@ struct OutputReader {
         // A program may have overwritten the record, and led the blocks in a circle: but no stream is longer than the
         // memory.
         let end = Int(min(byteCount, UInt64(image.pageCount) * UInt64(Limits.pageBytes)))
+        isCut = false
         while page != 0, bytes.count < end {
-            guard let copy = image.copy(of: page), let block = StreamBlock(copy) else { return }
+            guard let copy = image.copy(of: page) else {
+                isCut = Int(page) < image.pageCount
+                return
+            }
+            guard let block = StreamBlock(copy) else { return }
             let fresh = block.bytes.dropFirst(consumed)
             bytes.append(contentsOf: fresh.prefix(end - bytes.count))
             guard block.nextPage != 0, !fresh.isEmpty || consumed > 0 else {

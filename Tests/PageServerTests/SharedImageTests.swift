@@ -1,6 +1,7 @@
 import Control
 import Durability
 import Foundation
+import Kernel
 import Logging
 import Store
 import Synchronization
@@ -35,6 +36,13 @@ import Wire
 
     private static func bytes(_ page: UInt32) -> [UInt8] {
         (0..<Limits.pageBytes).map { UInt8(truncatingIfNeeded: $0 % 4 == 0 ? Int(page) : Int(page) >> 8) }
+    }
+
+    /// What the nodes of a program have in common: where its result is.
+    private static func common(resultPage: UInt8, count: UInt8) -> [UInt8] {
+        var page = [UInt8](repeating: 0, count: Limits.pageBytes)
+        (page[0], page[8]) = (resultPage, count)
+        return page
     }
 
     private func keeper(keeping count: Int = 10) throws -> StoreKeeper {
@@ -143,6 +151,33 @@ import Wire
             while keeper.outcome(of: mark) == nil { await keeper.settled(mark, within: .milliseconds(50)) }
         }
         #expect(keeper.checkpoints.count(where: \.isKept) == (isDamaged ? 3 : 1))
+    }
+
+    /// A program that has ended is not told to have come to less than it has.
+    @Test func aResultThatCannotBeReadBackIsNoResult() async throws {
+        try damage(170)
+        let keeper = try keeper()
+        var image = try keeper.contents().image
+        let job = LayoutTests.image(phase: .finished)
+        for page in 0...2 as ClosedRange<UInt32> { image.set(page, to: try #require(job.bytes(of: page))) }
+        image.set(SystemLayout.commonPage, to: Self.common(resultPage: 170, count: 8))
+        var jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        var orders = Orders(incarnation: 1)
+        jobs.refresh(image, now: 0, &orders)
+        #expect(jobs.running(now: 0)?.program == "counter", "the page may be found yet")
+        #expect(jobs.isLookWanted)
+        for portion in await readBehind(keeper) { image.adopt(portion) }
+        jobs.refresh(image, now: 0, &orders)
+        #expect(jobs.running(now: 0) == nil && !jobs.isLookWanted)
+        let (reply, result) = jobs.report(7, now: 0)
+        #expect(reply.state == .failed && reply.failure?.kind == .fault && result.isEmpty)
+        #expect(reply.failure?.message.contains("cannot be read back") == true)
+        // Beside one that can.
+        image.set(SystemLayout.commonPage, to: Self.common(resultPage: 171, count: 8))
+        jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        jobs.refresh(image, now: 0, &orders)
+        let whole = jobs.report(7, now: 0)
+        #expect(whole.reply.state == .finished && whole.result == Array(Self.bytes(171)[8..<16]))
     }
 
     @Test func theStoreSaysWhereAPageIsNow() throws {
