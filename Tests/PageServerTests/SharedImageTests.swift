@@ -153,6 +153,42 @@ import Wire
         #expect(keeper.checkpoints.count(where: \.isKept) == (isDamaged ? 3 : 1))
     }
 
+    /// What is read behind lies where it lay meanwhile.
+    @Test func nothingIsTidiedUpBeforeAllIsRead() async throws {
+        do {
+            var store = try Store.open(StoreDirectory(path, for: .writing))
+            for time in [GlobalTime(raw: 8), GlobalTime(raw: 9)] {
+                for page in 400..<1000 as Range<UInt32> {
+                    try store.put(page, version: time, Self.bytes(page).span.bytes)
+                }
+                try store.commitCheckpoint(Checkpoint(time: time, created: 0, isKept: true))
+            }
+        }
+        let keeper = try keeper()
+        _ = try keeper.contents()
+        let old = GlobalTime(raw: 8)
+        let before = try place.segments("s").count
+        let counts = Mutex<[Int]>([])
+        let (ends, end) = AsyncStream.makeStream(of: Void.self)
+        let place = path
+        keeper.begin { [weak keeper] report in
+            guard case .read(let portion) = report, let keeper else { return }
+            if counts.withLock({ $0.isEmpty }) { _ = try? keeper.forget([CheckpointName.text(old)]) }
+            // What a forgetting has begun in the queue has gone on when this has waited its turn.
+            for _ in 0..<10 { _ = keeper.checkpoints }
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: place)) ?? []
+            counts.withLock { $0.append(names.count { $0.hasPrefix("segment.") }) }
+            if portion.isLast { end.finish() }
+        }
+        for await _ in ends {}
+        #expect(keeper.checkpoints.count(where: \.isKept) == 1, "the older one is forgotten")
+        #expect(counts.withLock { $0.count > 2 && $0.min() ?? 0 >= before }, "\(counts.withLock { $0 }) of \(before)")
+        for _ in 0..<100 where try self.place.segments("s").count >= before {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        #expect(try self.place.segments("s").count < before)
+    }
+
     /// A program that has ended is not told to have come to less than it has.
     @Test func aResultThatCannotBeReadBackIsNoResult() async throws {
         try damage(170)
