@@ -26,7 +26,8 @@ fuzz_sources = $(sort $(wildcard Sources/$(1)/*.swift) $(wildcard Sources/$(1)/*
 FUZZ_SOURCES_Control    := $(shell grep -L "^import \(NIO\|Logging\)" Sources/Control/*.swift)
 FUZZ_SOURCES_Segment    := Sources/Segment/Faults.swift
 FUZZ_SOURCES_PageServer := $(addprefix Sources/PageServer/,ImageReader.swift JobReader.swift OutputReader.swift \
-  SharedImage.swift StoredPages.swift Clock.swift StoreDirectory.swift StoreFailure.swift SegmentTail.swift)
+  SharedImage.swift StoredPages.swift Clock.swift StoreDirectory.swift StoreFailure.swift SegmentTail.swift \
+  CheckpointName.swift CheckpointReport.swift)
 FUZZ_SOURCES_Targets    := $(sort $(wildcard Fuzz/Targets/*.swift)) Sources/Simulation/SimulatedDisk.swift
 
 define fuzz_compile

@@ -15,13 +15,19 @@ public struct ImageWatch: Sendable {
     public func wait() async throws(Failure) -> Failure? {
         let deadline = ContinuousClock.now + limit
         while true {
-            let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
-            let unread = status.unreadPages ?? 0
-            if unread == 0 { return status.damage }
-            guard ContinuousClock.now < deadline else {
-                throw Failure(
-                    .timeout, "\(unread) pages of the saved memory were not read yet",
-                    advice: "give it more time with --timeout", at: "arbiter")
+            do throws(Failure) {
+                let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
+                let unread = status.unreadPages ?? 0
+                if unread == 0 { return status.damage }
+                guard ContinuousClock.now < deadline else {
+                    throw Failure(
+                        .timeout, "\(unread) pages of the saved memory were not read yet",
+                        advice: "give it more time with --timeout", at: "arbiter")
+                }
+            } catch {
+                // An arbiter that waits for its disk says so.
+                let isStalled = error.kind == .unavailable && error.place != cluster.directory.arbiterSocket
+                guard isStalled, ContinuousClock.now < deadline else { throw error }
             }
             // Cancellation is seen by the next request.
             try? await Task.sleep(for: .milliseconds(20))

@@ -50,9 +50,12 @@ public struct ArbiterCheckpoint: ControlRequest {
 
     /// A checkpoint with a label stays until it is forgotten by name; nil for none.
     public var label: String?
+    /// Of a memory of which all pages are known to be sound, or none at all.
+    public var isWhole: Bool
 
-    public init(label: String?) {
+    public init(label: String?, isWhole: Bool = false) {
         self.label = label
+        self.isWhole = isWhole
     }
 }
 

@@ -101,6 +101,16 @@ public struct DurableState<Medium: Disk & ~Copyable>: ~Copyable {
         try store.read(page, at: time, into: &bytes)
     }
 
+    /// The bytes of a page at the newest state; nil when they are not those of this version.
+    ///
+    /// - Throws: `.damaged` when they cannot be read back as they were written; `.disk`.
+    public mutating func page(_ page: UInt32, _ version: GlobalTime) throws(StoreError) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: store.geometry.pageBytes)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        return try read(page, into: &raw) == version ? bytes : nil
+    }
+
     /// Whether all pages of a state can be read back as they were written.
     public mutating func isWhole(at time: GlobalTime) throws(StoreError) -> Bool {
         var bytes = [UInt8](repeating: 0, count: store.geometry.pageBytes)

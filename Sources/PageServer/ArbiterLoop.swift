@@ -1,5 +1,4 @@
 import Control
-import Glibc
 import Heap
 import Kernel
 import Logging
@@ -23,6 +22,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     private let station: HostStation
+    /// What was read of the image.
+    private let portions = PortionQueue()
     private let mailbox = Mutex(Mailbox())
     private var waits = LoopWaits()
     private var arbiter: Arbiter
@@ -34,8 +35,6 @@ public final class ArbiterLoop: @unchecked Sendable {
     private var pauses = Pauses()
     /// When nodes are told to stop recording, because who wanted it asks no more; nil when none records.
     private var recordingEnd: UInt64?
-    /// More of the image is not read before these are heard.
-    private static let mostReports = 16
     /// Nanoseconds after which a recording that nobody renews ends.
     private static let recordingPatience: UInt64 = 30_000_000_000
     private let settings: ArbiterSettings
@@ -86,6 +85,10 @@ public final class ArbiterLoop: @unchecked Sendable {
 
     /// Works until `stop()`. Blocks the calling thread.
     public func run() {
+        keeper.readBehind { [portions, station] portion in
+            defer { station.wake() }
+            return portions.put(portion)
+        }
         arbiter.start(now: Clock.now(), &world)
         jobs.refresh(world.image, now: Clock.now(), &orders)
         settle()
@@ -115,10 +118,6 @@ public final class ArbiterLoop: @unchecked Sendable {
     }
 
     private func post(_ report: StoreKeeper.Report) {
-        // Who reads the image behind has a thread of its own, and the arbiter may stand still.
-        if case .read = report {
-            while mailbox.withLock({ $0.reports.count >= Self.mostReports && !$0.isClosed }) { usleep(1000) }
-        }
         mailbox.withLock { $0.reports.append(report) }
         station.wake()
     }
@@ -139,10 +138,11 @@ public final class ArbiterLoop: @unchecked Sendable {
             case .trouble(let failure):
                 storeTrouble = failure
                 if let words = outage.hear(failure, now: Clock.now()) { notices.post(words, .error) }
-            case .read(let portion):
-                world.adopt(portion)
-                if portion.isLast, let damage = world.image.damage { notices.post(damage.description, .error) }
             }
+        }
+        for portion in portions.takeAll() {
+            world.adopt(portion)
+            if portion.isLast, let damage = world.image.damage { notices.post(damage.description, .error) }
         }
         if let words = outage.end(now: now) { notices.post(words, .error) }
     }
@@ -150,6 +150,7 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Ends `run`. What waits for the loop is still answered.
     public func stop() {
         mailbox.withLock { $0.isClosed = true }
+        portions.close()
         station.wake()
     }
 
@@ -266,6 +267,9 @@ public final class ArbiterLoop: @unchecked Sendable {
             isStoreMisplaced: misplacement != nil, unreadPages: world.image.unreadCount, damage: world.image.damage,
             notices: notices.texts)
     }
+
+    /// Of all pages that an earlier arbiter has saved it is known whether they can be read back.
+    var isMemoryKnown: Bool { world.image.unreadCount == 0 }
 
     /// Gives the program up that runs.
     func stopProgram() throws(Failure) -> RunningProgram? {

@@ -117,7 +117,10 @@ public struct ArbiterProcess: Sendable {
         server.on(ArbiterStop.self) { _ in
             ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
         }
-        server.on(ArbiterCheckpoint.self) { request in try await keep(request.label) }
+        server.on(ArbiterCheckpoint.self) { request in
+            if request.isWhole { try await checkMemory() }
+            return try await keep(request.label)
+        }
         // These need the store alone: an arbiter that stands still because of its store can be helped by them.
         server.on(ArbiterCheckpoints.self) { _ in loop.keeper.checkpoints.map { CheckpointReport($0) } }
         server.on(ArbiterForget.self) { request in
@@ -147,6 +150,19 @@ public struct ArbiterProcess: Sendable {
             .timeout, "n\(node) did not hand over what it holds within \(Self.patience)",
             advice: "see \(directory.hint("logs n\(node)")), or end it with \(directory.hint("kill n\(node)"))",
             at: "n\(node)")
+    }
+
+    /// - Throws: `.fault` when pages of the memory are lost; `.timeout` when that is not known in time.
+    private func checkMemory() async throws {
+        let isKnown = try await loop.wait(Self.checkpointPatience) { $0.isMemoryKnown }
+        guard isKnown else {
+            throw Failure(
+                .timeout, "the saved memory was not read within \(Self.checkpointPatience)",
+                advice: "see \(directory.hint("status"))")
+        }
+        guard var damage = try await loop.perform({ $0.status().damage }) else { return }
+        damage.message = "no whole checkpoint can be taken: \(damage.message)"
+        throw damage
     }
 
     /// Keeps the state that is current now, or one soon after.

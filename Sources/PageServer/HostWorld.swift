@@ -20,6 +20,8 @@ final class HostWorld: ArbiterWorld {
     private(set) var image: SharedImage
     private(set) var events: [Event] = []
     let keeper: StoreKeeper
+    /// Whether all pages of the image are known to be sound, as the keeper was told.
+    private var isWhole: Bool
     /// Told, again and again, why the store cannot be written, until it can.
     var onStall: ((Failure) -> Void)?
     /// When the arbiter began to stand still; nil while it does not.
@@ -47,6 +49,7 @@ final class HostWorld: ArbiterWorld {
         self.maximumFrameBytes = maximumFrameBytes
         self.logger = logger
         self.image = image
+        isWhole = image.isWhole
         self.joinedAt = joinedAt
     }
 
@@ -126,6 +129,7 @@ final class HostWorld: ArbiterWorld {
             if !old.isEmpty, spare.count < Self.spareLimit { spare.append(old) }
         }
         image.close(at: time)
+        tellWhole()
         let isShort = round.isShort
         let isDurable = keeper.end(
             at: time, with: round.end(), isShort: isShort, now: Clock.microsecondsSince1970())
@@ -134,7 +138,16 @@ final class HostWorld: ArbiterWorld {
     }
 
     /// Some of the image was read behind.
-    func adopt(_ portion: ImageReader.Portion) { image.adopt(portion) }
+    func adopt(_ portion: ImageReader.Portion) {
+        image.adopt(portion)
+        tellWhole()
+    }
+
+    private func tellWhole() {
+        guard image.isWhole != isWhole else { return }
+        isWhole.toggle()
+        keeper.setForgetting(isWhole)
+    }
 
     /// What the image holds is durable: it may be shown.
     func noteSaved() { events.append(.saved) }

@@ -8,22 +8,32 @@ struct ImageReader {
     /// Some of the pages, as they were read.
     struct Portion: Sendable {
         var pages: [(number: UInt32, bytes: [UInt8])] = []
-        /// Of the last portion: those that cannot be read back as they were written, and why the first cannot.
-        var lost: [UInt32] = []
-        var failure: Failure?
+        /// Of the last portion: those that cannot be read back as they were written.
+        var lost: [(number: UInt32, loss: Loss)] = []
         /// None comes after these.
         var isLast = false
+    }
+
+    /// A page that cannot be read back.
+    struct Loss: Sendable {
+        /// Of the page.
+        var version: GlobalTime
+        var failure: Failure
     }
 
     private let pages: StoredPages
     private var next = 0
     /// Pages that could not be read once.
     private var doubtful: [UInt32] = []
+    private var lost: [(number: UInt32, loss: Loss)] = []
 
     /// A quarter of a megabyte: as long as a disk takes for it, who wants a page at once waits.
     private static let portion = 64
     /// The longest rest, microseconds.
     private static let longestRest: UInt64 = 20_000
+    /// How long is waited before what failed is tried again, microseconds: a disk or a process may be short of
+    /// something for a while.
+    private static let pauses: [UInt32] = [0, 100_000, 1_000_000, 3_000_000]
 
     init(_ pages: StoredPages) { self.pages = pages }
 
@@ -34,10 +44,24 @@ struct ImageReader {
         while next < pages.count {
             let begin = Clock.now()
             guard body(read()) else { return }
-            usleep(UInt32(min((Clock.now() - begin) / 1000, Self.longestRest)))
+            Self.rest(since: begin)
         }
-        _ = body(readDoubtful())
+        for (number, pause) in Self.pauses.enumerated() where !doubtful.isEmpty {
+            usleep(pause)
+            var tried = doubtful[...]
+            doubtful = []
+            while !tried.isEmpty {
+                let begin = Clock.now()
+                let portion = readAgain(tried.prefix(Self.portion), isLastTry: number == Self.pauses.count - 1)
+                guard body(portion) else { return }
+                tried = tried.dropFirst(Self.portion)
+                Self.rest(since: begin)
+            }
+        }
+        _ = body(Portion(lost: lost, isLast: true))
     }
+
+    private static func rest(since begin: UInt64) { usleep(UInt32(min((Clock.now() - begin) / 1000, longestRest))) }
 
     private mutating func read() -> Portion {
         let (found, end) = pages.readRun(from: next, most: Self.portion)
@@ -49,16 +73,16 @@ struct ImageReader {
         return portion
     }
 
-    /// What was not where it was may have been moved, and a disk or a process may have been short of something for a
-    /// moment.
-    private func readDoubtful() -> Portion {
-        var portion = Portion(isLast: true)
-        for number in doubtful {
+    /// What was not where it was may have been moved, and then it is where the store says; or it is damaged.
+    private mutating func readAgain(_ numbers: ArraySlice<UInt32>, isLastTry: Bool) -> Portion {
+        var portion = Portion()
+        for number in numbers {
             do throws(Failure) {
                 if let bytes = try pages.bytes(of: number) { portion.pages.append((number, bytes)) }
+            } catch where isLastTry || error.kind == .fault {
+                lost.append((number, Loss(version: pages.version(of: number), failure: error)))
             } catch {
-                portion.lost.append(number)
-                portion.failure = portion.failure ?? error
+                doubtful.append(number)
             }
         }
         return portion

@@ -12,32 +12,21 @@ import Wire
 /// Pages that an earlier arbiter saved are read from the store when they are wanted first, or by `ImageReader`: a heap
 /// of any size is there at once. Whether they can be read back is the reader's word.
 public struct SharedImage: PageSource, Sendable {
-    private enum Page: Sendable {
-        /// It was never saved.
-        case zero
-        /// An earlier arbiter has saved it.
-        case unread
-        /// It cannot be read back as it was written.
-        case lost
-        case here([UInt8])
-    }
-
     /// The commit time of this state.
     public private(set) var time = GlobalTime.zero
-    private var pages: [Page]
-    /// Where unread pages are; nil when there are none.
+    /// Bytes of each page; empty for one that is zero, late or lost.
+    private var pages: [[UInt8]]
+    private var late: LatePages
+    /// Where late pages are; nil when there are none.
     private var stored: StoredPages?
-    /// Pages of which it is not known whether they can be read back.
-    private(set) var unreadCount = 0
-    private var lostCount = 0
-    /// Why the first of the lost ones is.
-    private var loss: Failure?
+    private var losses: [UInt32: ImageReader.Loss] = [:]
 
     private static let zeros = [UInt8](repeating: 0, count: Limits.pageBytes)
 
     /// A memory of zeros.
     init(pageCount: Int) {
-        pages = [Page](repeating: .zero, count: pageCount)
+        pages = [[UInt8]](repeating: [], count: pageCount)
+        late = LatePages(pageCount: pageCount) { _ in false }
     }
 
     /// The state of a store, of which the pages that the arbiter itself looks at are read.
@@ -45,10 +34,7 @@ public struct SharedImage: PageSource, Sendable {
     /// - Throws: Why one of these cannot be read.
     init(_ stored: StoredPages, pageCount: Int, at time: GlobalTime) throws(Failure) {
         self.init(pageCount: pageCount)
-        for page in pages.indices where stored.has(UInt32(page)) {
-            pages[page] = .unread
-            unreadCount += 1
-        }
+        late = LatePages(pageCount: pageCount, where: stored.has)
         self.stored = stored
         for page in 0..<min(SystemLayout.heapFirstPage, UInt32(pageCount)) where stored.has(page) {
             if let bytes = try stored.bytes(of: page) { set(page, to: bytes) }
@@ -78,19 +64,17 @@ public struct SharedImage: PageSource, Sendable {
 
     /// The bytes of a page, which must be one of the shared memory; nil when they cannot be read back.
     public func bytes(of page: UInt32) -> [UInt8]? {
-        switch pages[Int(page)] {
-        case .zero: Self.zeros
+        guard pages[Int(page)].isEmpty else { return pages[Int(page)] }
+        guard late.contains(page) else { return losses[page] == nil ? Self.zeros : nil }
         // Why not is what the reader of all of them finds out.
-        case .unread: (try? stored?.bytes(of: page)) ?? nil
-        case .lost: nil
-        case .here(let bytes): bytes
-        }
+        return late.isWorthReading(page) ? (try? stored?.bytes(of: page)) ?? nil : nil
     }
 
     /// The same for a page that may be wanted again.
     mutating func fetch(_ page: UInt32) -> [UInt8]? {
         let bytes = bytes(of: page)
-        if let bytes, case .unread = pages[Int(page)] { set(page, to: bytes) }
+        guard late.contains(page) else { return bytes }
+        if let bytes { set(page, to: bytes) } else { late.miss(page) }
         return bytes
     }
 
@@ -141,23 +125,20 @@ public struct SharedImage: PageSource, Sendable {
     @discardableResult
     mutating func set(_ page: UInt32, to bytes: consuming [UInt8]) -> [UInt8] {
         precondition(bytes.count == Limits.pageBytes, "a page has one size")
-        var old = Page.here(bytes)
+        var old = bytes
         swap(&pages[Int(page)], &old)
-        switch old {
-        case .here(let bytes): return bytes
-        case .zero: break
-        case .unread: countRead()
-        case .lost:
-            lostCount -= 1
-            if lostCount == 0 { loss = nil }
-        }
-        return []
+        noteRead(page)
+        if !losses.isEmpty { losses[page] = nil }
+        return old
     }
 
-    private mutating func countRead() {
-        unreadCount -= 1
+    /// - Returns: Whether it was late.
+    @discardableResult
+    private mutating func noteRead(_ page: UInt32) -> Bool {
+        guard late.remove(page) else { return false }
         // Its files are closed: what is deleted of them is to be free.
-        if unreadCount == 0 { stored = nil }
+        if late.count == 0 { stored = nil }
+        return true
     }
 
     /// All pages that were set belong to the state at this time.
@@ -169,23 +150,27 @@ public struct SharedImage: PageSource, Sendable {
 
     /// Takes pages that were read, as far as they are still wanted.
     mutating func adopt(_ portion: consuming ImageReader.Portion) {
-        for (number, bytes) in portion.pages { if case .unread = pages[Int(number)] { set(number, to: bytes) } }
-        for number in portion.lost {
-            guard case .unread = pages[Int(number)] else { continue }
-            pages[Int(number)] = .lost
-            lostCount += 1
-            loss = loss ?? portion.failure
-            countRead()
-        }
+        for (number, bytes) in portion.pages where late.contains(number) { set(number, to: bytes) }
+        for (number, loss) in portion.lost where noteRead(number) { losses[number] = loss }
     }
+
+    /// Pages of which it is not known whether they can be read back.
+    var unreadCount: Int { late.count }
+
+    /// All pages are known to be as they were written.
+    var isWhole: Bool { late.count == 0 && losses.isEmpty }
 
     /// Pages cannot be read back as they were written, and are not served; nil while none is known.
     var damage: Failure? {
-        guard let loss else { return nil }
-        let count = lostCount == 1 ? "a page" : "\(lostCount) pages"
-        return Failure(
-            loss.kind, "\(count) of the saved memory cannot be read back: \(loss.message)",
-            advice: "what needs them waits; go back with plurix restore to a checkpoint before they were written,"
-                + " or end the cluster and save what is left with plurix store salvage", at: loss.place)
+        guard let (_, first) = losses.min(by: { $0.value.version < $1.value.version }) else { return nil }
+        let count = losses.count == 1 ? "a page" : "\(losses.count) pages"
+        let time = CheckpointName.text(first.version)
+        var damage = first.failure
+        damage.message = "\(count) of the saved memory cannot be read back, as of commit \(time): \(damage.message)"
+        // A disk that failed, or a process that was short of something, is helped first.
+        guard damage.kind == .fault else { return damage }
+        damage.advice = "what needs them waits; go back with plurix restore to a checkpoint before \(time), or end the"
+            + " cluster and save what is left with plurix store salvage"
+        return damage
     }
 }

@@ -19,7 +19,7 @@ public struct StoreDirectory: Disk, Sendable, ~Copyable {
     private var open: [(file: DiskFile, descriptor: Int32)] = []
 
     /// More open files than this are not kept.
-    private static let openLimit = 128
+    private let openLimit: Int
     /// Where files that are deleted are closed: the system frees what they took then, ten milliseconds for 8 MiB, and
     /// who saves does not wait for that.
     private let undertaker = DispatchQueue(label: "deleted files", qos: .utility)
@@ -71,6 +71,7 @@ public struct StoreDirectory: Disk, Sendable, ~Copyable {
         self.directory = directory
         self.purpose = purpose
         self.isVolatile = isVolatile
+        openLimit = 128
     }
 
     deinit {
@@ -86,6 +87,8 @@ public struct StoreDirectory: Disk, Sendable, ~Copyable {
         self.directory = directory
         purpose = .reading
         isVolatile = true
+        // What it has open takes space even when it was deleted, which a full disk may need.
+        openLimit = 1
     }
 
     /// Without a lock of its own.
@@ -158,7 +161,7 @@ public struct StoreDirectory: Disk, Sendable, ~Copyable {
             else { throw error }
             throw .missing
         }
-        if open.count == Self.openLimit { close(open.removeFirst().descriptor) }
+        if open.count == openLimit { close(open.removeFirst().descriptor) }
         open.append((file, descriptor))
         return descriptor
     }

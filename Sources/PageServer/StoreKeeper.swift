@@ -8,18 +8,17 @@ import Synchronization
 import Wire
 
 /// The thread of a running arbiter's store: the arbiter goes on while the disk works, but for what takes less time than
-/// to change threads twice. What is done to the store, and in which order, is `Keeper`'s business.
+/// to change threads twice, and for pages that were not read since it began. What is done to the store, and in which
+/// order, is `Keeper`'s business.
 ///
 /// Unchecked, because everything but constants and atomics belongs to the queue.
 final class StoreKeeper: @unchecked Sendable {
-    /// What the arbiter is told: in the queue, but of what is read.
+    /// What the arbiter is told, in the queue.
     enum Report: Sendable {
         /// The state at this time survives whatever the disk survives.
         case durable(GlobalTime)
         /// The store cannot be written, and why; nil when it can be again.
         case trouble(Failure?)
-        /// Some of the image was read behind.
-        case read(ImageReader.Portion)
     }
 
     let path: String
@@ -85,7 +84,7 @@ final class StoreKeeper: @unchecked Sendable {
         let image = try SharedImage(pages, pageCount: state.imageVersions.count, at: state.saved)
         use {
             unread = image.unreadCount > 0 ? pages : nil
-            keeper.isForgetting = unread == nil
+            keeper.isForgetting = image.isWhole
         }
         return (state, joinedAt, image)
     }
@@ -104,46 +103,47 @@ final class StoreKeeper: @unchecked Sendable {
     /// A page that is not where it was when the store was opened; nil when it has another version now.
     func page(_ page: UInt32, _ version: GlobalTime) -> Result<[UInt8]?, Failure> {
         use {
-            var bytes = [UInt8](repeating: 0, count: keeper.state.store.geometry.pageBytes)
-            var span = bytes.mutableSpan
-            var raw = span.mutableBytes
-            do throws(StoreError) {
-                let found = try keeper.state.read(page, into: &raw)
-                return .success(found == version ? bytes : nil)
-            } catch {
+            do throws(StoreError) { return .success(try keeper.state.page(page, version)) } catch {
                 return .failure(Failure(error, store: path))
             }
         }
     }
 
-    /// From now on `report` is told what happens: in the queue, but what is read of the image. What earlier lives have
-    /// left is tidied up when that has been read.
+    /// From now on `report` is told what happens, in the queue. What earlier lives have left is tidied up: when the
+    /// image has been read, if it is still to be.
     func begin(_ report: @escaping @Sendable (Report) -> Void) {
         use {
             self.report = report
-            if let unread { read(unread, report) } else if keeper.state.store.isSpaceWanted { tidyUp() }
+            if keeper.state.store.isSpaceWanted { tidyUp() }
         }
     }
 
-    /// Reads the image behind, which is not moved about meanwhile.
-    private func read(_ pages: StoredPages, _ report: @escaping @Sendable (Report) -> Void) {
+    /// Reads what the image lacks, in a thread of its own; nothing is tidied up meanwhile.
+    ///
+    /// - Parameter body: Gets the pages in that thread, which it may hold up; returns false when nobody wants more.
+    func readBehind(_ body: @escaping @Sendable (ImageReader.Portion) -> Bool) {
+        guard let pages = use({ unread }) else { return }
         DispatchQueue.global(qos: .utility).async { [weak self] in
             var reader = ImageReader(pages)
             reader.run { portion in
-                guard let self else { return false }
-                report(.read(portion))
-                if portion.isLast { self.noteRead(isWhole: portion.lost.isEmpty) }
+                let isLast = portion.isLast
+                guard body(portion), let self else { return false }
+                if isLast { self.noteRead() }
                 return true
             }
         }
     }
 
-    private func noteRead(isWhole: Bool) {
+    private func noteRead() {
         later { [self] in
             unread = nil
-            keeper.isForgetting = isWhole
             tidyUp()
         }
+    }
+
+    /// Whether old checkpoints make room for new ones: not while pages of the image are lost, which these may have.
+    func setForgetting(_ isForgetting: Bool) {
+        later { [self] in keeper.isForgetting = isForgetting }
     }
 
     // MARK: What must not be lost

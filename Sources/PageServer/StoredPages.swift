@@ -21,7 +21,10 @@ final class StoredPages: Sendable {
     }
 
     /// Whether the page was ever written.
-    func has(_ page: UInt32) -> Bool { reader.withLock { $0.version(of: page) > .zero } }
+    func has(_ page: UInt32) -> Bool { version(of: page) > .zero }
+
+    /// The version of the page that is read; zero when it was never written.
+    func version(of page: UInt32) -> GlobalTime { reader.withLock { $0.version(of: page) } }
 
     /// The bytes of a page that was written; nil when a newer version of it is saved.
     ///

@@ -28,6 +28,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     private(set) var image: [[UInt64]]
     /// What the image began with, page by page, as long as the store's thread or a node has not read it.
     private var late: LatePages
+    private var reader: PageReader<DiskAccess>
     var outbox: [Frame] = []
     /// What it would send if it did not wait for the disk.
     private var heldBack: [Frame] = []
@@ -80,10 +81,11 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
     }
 
     init(
-        host: HostDisk, _ keeper: consuming Keeper<DiskAccess>, image: [[UInt64]], late: consuming LatePages,
-        _ habits: DiskHabits, maximumFrameBytes: Int, random: Generator
+        host: HostDisk, _ keeper: consuming Keeper<DiskAccess>, image: [[UInt64]],
+        reader: consuming PageReader<DiskAccess>, _ habits: DiskHabits, maximumFrameBytes: Int, random: Generator
     ) {
-        self.late = late
+        late = LatePages(pageCount: image.count) { reader.version(of: $0) > .zero && !habits.isImmediate }
+        self.reader = reader
         self.host = host
         self.habits = habits
         noted = keeper.state.facts
@@ -175,7 +177,7 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     var hasJobs: Bool { !jobs.isEmpty }
     var hasWork: Bool { !jobs.isEmpty || !durable.isEmpty || isCleaningWanted || hasLatePages || keeper.isFailing }
-    var hasLatePages: Bool { !late.isEmpty }
+    var hasLatePages: Bool { late.count > 0 }
 
     /// Does what is to be done, as far as the disk lets it.
     mutating func workAll() {
@@ -247,12 +249,23 @@ struct ArbiterStore: ArbiterWorld, ~Copyable {
 
     /// Reads some of the image behind, as `ImageReader` does it.
     mutating func readBehind() {
-        for page in late.next(4) { readLate(page) }
+        for page in (0..<UInt32(image.count)).filter(late.contains).prefix(4) { readLate(page) }
     }
 
     private mutating func readLate(_ page: UInt32) {
-        guard let content = late.read(page, habits.page, &keeper.state) else { return }
-        if content != image[Int(page)] { events.append(.misread(page)) }
+        guard late.contains(page) else { return }
+        let bytes = readBack(page)
+        if late.remove(page), bytes.map({ habits.page.content($0) }) != image[Int(page)] {
+            events.append(.misread(page))
+        }
+    }
+
+    private mutating func readBack(_ page: UInt32) -> [UInt8]? {
+        if let bytes = reader.read(page) { return bytes }
+        let version = reader.version(of: page)
+        // A disk that fails does so once.
+        for _ in 0..<2 { if let bytes = try? keeper.state.page(page, version) { return bytes } }
+        return nil
     }
 
     mutating func mark(_ label: String, notBefore time: GlobalTime) {

@@ -68,9 +68,9 @@ final class SimulatedArbiter {
             try state.setRetention(habits.retention)
             try state.settle()
             let image = [[UInt64]](repeating: [UInt64](repeating: 0, count: PageFrames.words), count: sharedPages)
-            let late = try LatePages(state)
+            let reader = try state.store.makeReader()
             return ArbiterStore(
-                host: host, Keeper(state, settleInterval: habits.settleInterval), image: image, late: late, habits,
+                host: host, Keeper(state, settleInterval: habits.settleInterval), image: image, reader: reader, habits,
                 maximumFrameBytes: maximumFrameBytes, random: random)
         } catch {
             preconditionFailure("a store can be made on an empty disk")
@@ -106,9 +106,10 @@ final class SimulatedArbiter {
         checker.recovered(found, state.facts, expected: expectedFacts)
         try state.setRetention(habits.retention)
         try state.flush()
-        let late = try LatePages(state, isImmediate: habits.isImmediate)
+        let reader = try state.store.makeReader()
         store = ArbiterStore(
-            host: host, Keeper(state, settleInterval: habits.settleInterval), image: found.image, late: late, habits,
+            host: host, Keeper(state, settleInterval: habits.settleInterval), image: found.image, reader: reader,
+            habits,
             maximumFrameBytes: maximumFrameBytes, random: storeRandom)
         store.now = now
         newFacts = nil

@@ -93,22 +93,3 @@ extension Store where Medium: ~Copyable {
         }
     }
 }
-
-extension Superblock {
-    /// What the tags of a segment's records depend on: in the head, and where a segment is not known, on this store.
-    func place(in segment: UInt64, of segments: SegmentTable) -> RecordPlace {
-        let identity = segments.place(of: segment).map { segments[$0].identity } ?? identity
-        return RecordPlace(key: key, identity: identity, segment: segment)
-    }
-}
-
-extension RecordPlace {
-    /// Whether the sound record of this version of a page begins at byte `start` of the bytes.
-    func isPage(
-        _ page: UInt32, _ version: PageIndex.Version, _ geometry: Geometry, _ bytes: RawSpan, from start: Int
-    ) throws(StoreError) -> Bool {
-        guard let head = try parse(bytes, from: start, at: Int(version.offset)) else { return false }
-        return head.page == page && head.time == version.version && head.length == geometry.pageBytes
-            && (head.kind == .page || head.kind == .copy)
-    }
-}

@@ -154,3 +154,14 @@ struct SegmentHeader: Equatable, Sendable {
     /// The tag of a header in its bytes: the chain of the segment begins with it.
     static func tag(of bytes: RawSpan) -> UInt64 { bytes.load(UInt64.self, at: 56) }
 }
+
+extension RecordPlace {
+    /// Whether the sound record of this version of a page begins at byte `start` of the bytes.
+    func isPage(
+        _ page: UInt32, _ version: PageIndex.Version, _ geometry: Geometry, _ bytes: RawSpan, from start: Int
+    ) throws(StoreError) -> Bool {
+        guard let head = try parse(bytes, from: start, at: Int(version.offset)) else { return false }
+        return head.page == page && head.time == version.version && head.length == geometry.pageBytes
+            && (head.kind == .page || head.kind == .copy)
+    }
+}

@@ -122,3 +122,11 @@ struct LogPosition: Equatable, Sendable {
         segment < Self.countLimit && (0..<1 << 31).contains(offset) && (1..<Self.countLimit).contains(sequence)
     }
 }
+
+extension Superblock {
+    /// What the tags of a segment's records depend on: in the head, and where a segment is not known, on this store.
+    func place(in segment: UInt64, of segments: SegmentTable) -> RecordPlace {
+        let identity = segments.place(of: segment).map { segments[$0].identity } ?? identity
+        return RecordPlace(key: key, identity: identity, segment: segment)
+    }
+}

@@ -38,15 +38,10 @@ struct TakeCheckpoint: AsyncParsableCommand {
 
     func run() async throws {
         let arbiter = try await common.cluster().servingArbiter()
-        let status = try await arbiter.send(ArbiterStatus())
-        if let trouble = status.storeTrouble {
+        if let trouble = try await arbiter.send(ArbiterStatus()).storeTrouble {
             throw Failure(.unavailable, "no checkpoint can be taken: \(trouble)", at: "store")
         }
-        if var damage = status.damage {
-            damage.message = "no whole checkpoint can be taken: \(damage.message)"
-            throw damage
-        }
-        let made = try await arbiter.send(ArbiterCheckpoint(label: label), limit: .seconds(90))
+        let made = try await arbiter.send(ArbiterCheckpoint(label: label, isWhole: true), limit: .seconds(150))
         if common.json {
             return try Terminal.show(
                 json: Outcome(
@@ -189,8 +184,19 @@ struct Restore: AsyncParsableCommand {
             Terminal.show("what came after it is in \(outcome.oldStore)")
             if let words = status.resumption(hint) { Terminal.show(words) }
         }
-        // It may have been damaged then already.
-        if let damage = try await ImageWatch(cluster, limit: .seconds(timeout)).wait() { throw damage }
+        try await checkMemory(cluster)
+    }
+
+    /// It may have been damaged then already.
+    private func checkMemory(_ cluster: ClusterHandle) async throws {
+        let damage: Failure?
+        do throws(Failure) { damage = try await ImageWatch(cluster, limit: .seconds(timeout)).wait() } catch {
+            throw Failure(
+                error.kind,
+                "the cluster has gone back, but whether all of its memory can be read is not known: \(error.message)",
+                advice: "see \(cluster.directory.hint("status"))", at: error.place)
+        }
+        if let damage { throw damage }
     }
 
     /// What the cluster will go back to; nil where it may be refused for another reason, which the supervisor knows.

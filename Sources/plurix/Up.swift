@@ -93,7 +93,10 @@ struct Up: AsyncParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "How long to wait for the nodes, and until a saved memory is read, 1 to 3600.", valueName: "seconds"))
+            """
+            How long to wait for the nodes, and until all of a saved memory is read, 1 to 3600; a cluster that takes \
+            longer is taken down again (75).
+            """, valueName: "seconds"))
     var timeout = 60
 
     @OptionGroup(title: "Store") var store: StoreOptions
@@ -215,8 +218,11 @@ struct Up: AsyncParsableCommand {
         let limit = .seconds(timeout) - (ContinuousClock.now - start)
         do throws(Failure) {
             guard var damage = try await ImageWatch(ClusterHandle(directory), limit: limit).wait() else { return }
-            damage.advice = "begin at an earlier checkpoint with --at, save what is left with plurix store salvage"
-                + " \(source.quoted) NEW, or begin a new one with --new"
+            // What is no damage has other advice.
+            if damage.kind == .fault {
+                damage.advice = "begin at a checkpoint before that with --at, save what is left with plurix store"
+                    + " salvage \(source.quoted) NEW, or begin a new one with --new"
+            }
             throw damage
         } catch {
             throw directory.takenDown ?? error
