@@ -10,15 +10,23 @@ public struct ImageWatch: Sendable {
         self.limit = limit
     }
 
+    private static let repetition = Duration.seconds(2)
+
+    /// - Parameter progress: Told how many pages are still to be read, now and then.
     /// - Returns: What is to be said of pages that cannot be read back; nil when all can.
     /// - Throws: `.timeout` when that is not known in time.
-    public func wait() async throws(Failure) -> Failure? {
+    public func wait(_ progress: (Int) -> Void) async throws(Failure) -> Failure? {
         let deadline = ContinuousClock.now + limit
+        var saidAt = ContinuousClock.now
         while true {
             do throws(Failure) {
                 let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
                 let unread = status.unreadPages ?? 0
                 if unread == 0 { return status.damage }
+                if ContinuousClock.now - saidAt >= Self.repetition {
+                    saidAt = .now
+                    progress(unread)
+                }
                 guard ContinuousClock.now < deadline else {
                     throw Failure(
                         .timeout, "\(unread) pages of the saved memory were not read yet",

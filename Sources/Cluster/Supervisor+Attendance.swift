@@ -13,6 +13,11 @@ extension Supervisor {
 
     /// What takes both arbiter and segment is not begun without them: it would come to an end later, unasked.
     func refuseWhileStopped() throws(Failure) {
+        if let trouble = troubles[.arbiter] {
+            throw Failure(
+                .unavailable, "\(BackgroundProcess.arbiter.name(in: directory)) does not start: \(trouble.message)",
+                advice: trouble.advice, at: BackgroundProcess.arbiter.rawValue)
+        }
         guard let stopped = BackgroundProcess.arbiter.stoppedProcess(in: directory) else { return }
         throw Failure(
             .unavailable, "\(stopped.process.name(in: directory)) is stopped",

@@ -194,7 +194,7 @@ actor Supervisor {
                     unattendedSeconds: running.unattendedSeconds, patienceSeconds: running.patienceSeconds)
             },
             restoring: restoring, trouble: trouble ?? seen?.storeTrouble,
-            damage: seen?.damage?.description, notices: seen?.notices ?? [])
+            unreadPages: seen?.unreadPages, damage: seen?.damage?.description, notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.

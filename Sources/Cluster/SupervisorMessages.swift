@@ -60,6 +60,9 @@ public struct ClusterStatus: Codable, Sendable {
     public var restoring: String?
     /// What keeps the cluster from its work, and what to do; what is told of the nodes may be old then.
     public var trouble: String?
+    /// Pages that were saved before the page server began, and of which it does not know yet whether they can be read
+    /// back; nil when it is not known how many.
+    public var unreadPages: Int?
     /// Pages that were saved cannot be read back, and what to do; all else goes on.
     public var damage: String?
     /// Refusals, opened epochs and undone commits, newest last.

@@ -45,6 +45,8 @@ public final class ArbiterLoop: @unchecked Sendable {
     /// Why nothing is saved; nil while that works.
     private var storeTrouble: Failure?
     private var outage: StoreOutage
+    /// It was told that pages are lost.
+    private var isDamaged = false
     /// When the next periodic checkpoint is due.
     private var nextCheckpoint = UInt64.max
 
@@ -142,7 +144,14 @@ public final class ArbiterLoop: @unchecked Sendable {
         }
         for portion in portions.takeAll() {
             world.adopt(portion)
-            if portion.isLast, let damage = world.image.damage { notices.post(damage.description, .error) }
+            if portion.isLast, let damage = world.image.damage {
+                isDamaged = true
+                notices.post(damage.description, .error)
+            }
+        }
+        if isDamaged, world.image.isWhole {
+            isDamaged = false
+            notices.post("all of the saved memory can be read back again")
         }
         if let words = outage.end(now: now) { notices.post(words, .error) }
     }

@@ -34,10 +34,16 @@ struct ImageReader {
     /// How long is waited before what failed is tried again, microseconds: a disk or a process may be short of
     /// something for a while.
     private static let pauses: [UInt32] = [0, 100_000, 1_000_000, 3_000_000]
+    /// How long is waited before what was lost is tried again, microseconds.
+    private let patience: UInt32
 
-    init(_ pages: StoredPages) { self.pages = pages }
+    init(_ pages: StoredPages, patience: UInt32 = 10_000_000) {
+        self.pages = pages
+        self.patience = patience
+    }
 
-    /// Reads all of them. It rests as long as it works: a processor that the nodes need is half theirs meanwhile.
+    /// Reads all of them. It rests as long as it works: a processor that the nodes need is half theirs meanwhile. After
+    /// the last portion it goes on as long as pages are lost: a disk may be mended while it is in use.
     ///
     /// - Parameter body: Returns false when nobody wants more.
     mutating func run(_ body: (Portion) -> Bool) {
@@ -58,7 +64,14 @@ struct ImageReader {
                 Self.rest(since: begin)
             }
         }
-        _ = body(Portion(lost: lost, isLast: true))
+        guard body(Portion(lost: lost, isLast: true)) else { return }
+        while !lost.isEmpty {
+            usleep(patience)
+            let tried = lost.map(\.number)
+            lost = []
+            let portion = readAgain(tried[...], isLastTry: true)
+            guard body(portion) else { return }
+        }
     }
 
     private static func rest(since begin: UInt64) { usleep(UInt32(min((Clock.now() - begin) / 1000, longestRest))) }

@@ -150,7 +150,9 @@ public struct SharedImage: PageSource, Sendable {
 
     /// Takes pages that were read, as far as they are still wanted.
     mutating func adopt(_ portion: consuming ImageReader.Portion) {
-        for (number, bytes) in portion.pages where late.contains(number) { set(number, to: bytes) }
+        for (number, bytes) in portion.pages where late.contains(number) || losses[number] != nil {
+            set(number, to: bytes)
+        }
         for (number, loss) in portion.lost where noteRead(number) { losses[number] = loss }
     }
 

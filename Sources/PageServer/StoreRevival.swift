@@ -98,7 +98,7 @@ public enum StoreRevival {
                 throw Failure(error, store: path)
             }
             var saved: [Checkpoint] = []
-            _ = try make(from: &state, at: CheckpointName.text(one.time), into: target) {
+            _ = try make(from: &state, of: path, at: CheckpointName.text(one.time), into: target) {
                 state, time, disk throws(StoreError) in
                 var generator = SystemRandomNumberGenerator()
                 saved = try state.soundFork(
@@ -175,7 +175,7 @@ public enum StoreRevival {
         cluster: UInt64
     ) throws(Failure) -> GlobalTime {
         try StoreFolder.refuse(target, inside: path)
-        return try make(from: &state, at: name, into: target) { state, time, disk throws(StoreError) in
+        return try make(from: &state, of: path, at: name, into: target) { state, time, disk throws(StoreError) in
             var generator = SystemRandomNumberGenerator()
             _ = try state.fork(at: time, into: disk, cluster: cluster, identity: generator.next())
         }
@@ -183,7 +183,7 @@ public enum StoreRevival {
 
     /// Lets `body` make a store in the target, where nothing is left when it fails.
     private static func make(
-        from state: inout DurableState<StoreDirectory>, at name: String?, into target: String,
+        from state: inout DurableState<StoreDirectory>, of path: String, at name: String?, into target: String,
         _ body: (inout DurableState<StoreDirectory>, GlobalTime, consuming StoreDirectory) throws(StoreError) -> Void
     ) throws(Failure) -> GlobalTime {
         let checkpoints = state.store.checkpoints
@@ -195,7 +195,9 @@ public enum StoreRevival {
             ?? newest.time
         let layout: SharedImage
         do throws(StoreError) { layout = try SharedImage(layoutOf: &state, at: time) } catch {
-            throw Failure(error, store: "the state at \(CheckpointName.text(time))")
+            var failure = Failure(error, store: path)
+            failure.message = "the state at \(CheckpointName.text(time)) cannot be read back: \(failure.message)"
+            throw failure
         }
         try layout.checkLayout(of: "the state at \(CheckpointName.text(time))")
         let isNew = try StoreFolder.make(target)

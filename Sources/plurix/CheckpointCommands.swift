@@ -190,7 +190,9 @@ struct Restore: AsyncParsableCommand {
     /// It may have been damaged then already.
     private func checkMemory(_ cluster: ClusterHandle) async throws {
         let damage: Failure?
-        do throws(Failure) { damage = try await ImageWatch(cluster, limit: .seconds(timeout)).wait() } catch {
+        do throws(Failure) {
+            damage = try await ImageWatch(cluster, limit: .seconds(timeout)).wait { Terminal.progress(unread: $0) }
+        } catch {
             throw Failure(
                 error.kind,
                 "the cluster has gone back, but whether all of its memory can be read is not known: \(error.message)",

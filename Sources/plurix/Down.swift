@@ -26,6 +26,8 @@ struct Down: AsyncParsableCommand {
         var removed: Bool
         /// What is not in the store, and why; nil when all is.
         var lost: String?
+        /// What the store has and cannot be read back, as far as that is known; nil when all can.
+        var damage: String?
         /// Why a capture had ended by itself, where nobody had been told.
         var captureEnding: String?
         /// The store that stays; nil when none does.
@@ -46,6 +48,7 @@ struct Down: AsyncParsableCommand {
                     + " \(directory.hint("down --force")), which leaves both states")
         }
         let lost = deleteStore ? nil : try await lossBySaving(directory, description)
+        let damage = deleteStore ? nil : await damage(directory)
         let captureEnding = await captureEnding(directory)
         let removed = try await Teardown(directory).run()
         // One that was being started has said only now what it is.
@@ -60,7 +63,7 @@ struct Down: AsyncParsableCommand {
             }
         }
         let outcome = Outcome(
-            cluster: common.name, removed: removed != nil, lost: lost, captureEnding: captureEnding,
+            cluster: common.name, removed: removed != nil, lost: lost, damage: damage, captureEnding: captureEnding,
             storeDirectory: removed != nil && isThere && !deleteStore ? storage.directory : nil,
             storeDeleted: deleteStore && isThere)
         if common.json { try Terminal.show(json: outcome) } else { show(outcome, storage.directory, directory) }
@@ -84,6 +87,7 @@ struct Down: AsyncParsableCommand {
         let name = outcome.cluster
         Terminal.show(outcome.removed ? "cluster \(name) is removed" : "there is no cluster \(name)")
         if let lost = outcome.lost { Terminal.progress("lost: \(lost)") }
+        if let damage = outcome.damage { Terminal.progress("damage: \(damage)") }
         if let ending = outcome.captureEnding { Terminal.progress(ending) }
         if outcome.storeDeleted { Terminal.show("its store \(store) is deleted") }
         guard let path = outcome.storeDirectory else { return }
@@ -101,6 +105,13 @@ struct Down: AsyncParsableCommand {
         for (command, effect) in hints {
             Terminal.show("  \(command)\(String(repeating: " ", count: width - command.count))   \(effect)")
         }
+    }
+
+    private func damage(_ directory: RunDirectory) async -> String? {
+        guard BackgroundProcess.arbiter.running(in: directory) != nil else { return nil }
+        let arbiter = BackgroundProcess.arbiter.client(in: directory)
+        // One that does not answer has said why before.
+        return try? await arbiter.send(ArbiterStatus(), limit: ClusterHandle.glance).damage?.message
     }
 
     /// Ends the capture of the cluster's segment, if there is one: what is not told of it now is told by nobody.

@@ -36,8 +36,8 @@ struct Fsck: ParsableCommand {
         var lines: [String] = []
         if found.cluster != nil {
             lines.append(
-                "\(found.segments) segments, \(found.bytes) bytes; \(found.pages) pages, of which"
-                    + " \(found.neededPages) are needed")
+                "\(found.segments) segments, \(found.bytes) bytes; \(found.pages) pages"
+                    + (found.sound ? ", of which" : " that can be read;") + " \(found.neededPages) are needed")
             for one in found.checkpoints {
                 lines.append("checkpoint \(one.title)\(one.isKept ? "" : ", the newest state")")
             }

@@ -177,14 +177,15 @@ struct ProgramRun {
         let status = try? await cluster.status()
         let participants = RunProgress.participants(parts, status)
         let late = participants.filter { $0.part != .finished }
-        let words = status?.trouble ?? RunProgress.words(late.isEmpty ? participants : late)
+        let words = status?.trouble
+            ?? RunProgress.words(late.isEmpty ? participants : late) + RunProgress.damage(status)
         return Failure(
             .timeout,
             "\(request.program) did not finish within \(seconds) s: \(words)"
                 + (isStopped ? "; it was stopped" : "; it does not stop"),
-            advice: isStopped
+            advice: isStopped && status?.damage == nil
                 ? "give it a larger --timeout, or see \(cluster.directory.hint("status"))"
-                : status?.trouble == nil
+                : status?.trouble == nil && status?.damage == nil
                     ? RunProgress.wayOut(participants, cluster.directory.hint)
                     : "see \(cluster.directory.hint("status"))",
             at: late.map(\.name).joined(separator: ", "))

@@ -38,7 +38,7 @@ struct RunProgress {
     /// - Parameter status: nil where the cluster does not answer.
     mutating func say(_ parts: [ArbiterJob.Part], _ status: ClusterStatus?) {
         lookedAt = .now
-        let words = status?.trouble ?? Self.words(Self.participants(parts, status))
+        let words = status?.trouble ?? Self.words(Self.participants(parts, status)) + Self.damage(status)
         let isNews = words != said
         guard isNews || Terminal.isWatched || ContinuousClock.now - saidAt >= Self.repetition else { return }
         let commits = GlobalTime(raw: status?.commitTime ?? 0).counter
@@ -47,6 +47,9 @@ struct RunProgress {
         said = words
         saidAt = .now
     }
+
+    /// Who works may wait for what is lost.
+    static func damage(_ status: ClusterStatus?) -> String { status?.damage.map { "; \($0)" } ?? "" }
 
     /// "n1, n3 work, n2 is silent for 3 s".
     static func words(_ participants: [Participant]) -> String {

@@ -16,6 +16,9 @@ struct Status: AsyncParsableCommand {
         if common.json { return try Terminal.show(json: status) }
         if let trouble = status.trouble { Terminal.show("trouble: \(trouble)") }
         if let damage = status.damage { Terminal.show("damage: \(damage)") }
+        if let count = status.unreadPages, count > 0 {
+            Terminal.show("\(count) pages of the saved memory are still to be read")
+        }
         if let state = status.restoring { Terminal.show("the cluster is going back to \(state)") }
         let commits = Self.counter(status.commitTime)
         let behind = commits - min(commits, Self.counter(status.savedTime))

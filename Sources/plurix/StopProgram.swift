@@ -28,7 +28,7 @@ struct StopProgram: AsyncParsableCommand {
 
     func run() async throws {
         let cluster = try common.cluster()
-        let arbiter = try await cluster.arbiter()
+        let arbiter = try await cluster.servingArbiter()
         guard let running = try await arbiter.sendPatiently(ArbiterStop(), limit: ClusterHandle.patience).stopped else {
             return try report(Outcome(cluster: common.name, stopped: false, nodes: []))
         }

@@ -74,10 +74,14 @@ enum Terminal {
         say(text)
     }
 
+    static func progress(unread count: Int) { progress("\(count) pages of the saved memory are still to be read") }
+
     /// Says what is wrong: a sentence, or one object with `--json`.
     ///
     /// - Parameter exitCode: Of a command that something else ends than this failure.
     static func complain(_ failure: Failure, exitCode: Int32? = nil) {
+        // What was found before comes before.
+        fflush(nil)
         var text = "plurix: \(failure)"
         let report = ErrorReport(failure: failure, cluster: cluster, exitCode: exitCode)
         if wantsJSON, let data = try? encoder.encode(report) {

@@ -130,7 +130,7 @@ struct Up: AsyncParsableCommand {
         do {
             try await claim(directory, description, plan, storeClaim)
             let status = try await boot(directory)
-            try await checkMemory(directory, since: start)
+            try await checkMemory(directory, plan.storage.directory, since: start)
             watch.cancel()
             try await report(status, ContinuousClock.now - start, storeClaim)
         } catch {
@@ -213,11 +213,17 @@ struct Up: AsyncParsableCommand {
     }
 
     /// A memory of which pages are lost is not gone on with. It was read while the nodes booted.
-    private func checkMemory(_ directory: RunDirectory, since start: ContinuousClock.Instant) async throws {
+    private func checkMemory(
+        _ directory: RunDirectory, _ path: String, since start: ContinuousClock.Instant
+    ) async throws {
         guard let source = store.from else { return }
         let limit = .seconds(timeout) - (ContinuousClock.now - start)
         do throws(Failure) {
-            guard var damage = try await ImageWatch(ClusterHandle(directory), limit: limit).wait() else { return }
+            let watch = ImageWatch(try ClusterHandle(directory), limit: limit)
+            guard var damage = try await watch.wait({ Terminal.progress(unread: $0) }) else { return }
+            // A fork, which goes with this cluster, has the files of what it was made of.
+            damage.message = damage.message.replacing(path, with: source)
+            damage.place = source
             // What is no damage has other advice.
             if damage.kind == .fault {
                 damage.advice = "begin at a checkpoint before that with --at, save what is left with plurix store"
@@ -257,7 +263,7 @@ struct Up: AsyncParsableCommand {
         let hint = try common.directory().hint
         let seconds = (elapsed / .seconds(1)).rounded(to: 1)
         if let aside { Terminal.show("the store that was there is now \(aside)") }
-        if let beginning { Terminal.show("the memory is as it was at \(beginning.name)") }
+        if let beginning { Terminal.show("the memory is as it was at \(beginning.title)") }
         if let words = status.resumption(hint) { Terminal.show(words) }
         Terminal.show(
             """

@@ -123,6 +123,39 @@ import Wire
         #expect(lost.isEmpty && found[110] == Self.bytes(110) && tries.withLock { $0 } == 2)
     }
 
+    /// A disk may be mended while it is in use; what was written anew meanwhile is not tried again.
+    @Test func whatIsMendedIsNotLostAnyMore() throws {
+        for page in [110, 111, 112] as [UInt32] { try memory.damage(page) }
+        let rounds = Mutex(0)
+        let store = try Store.open(StoreDirectory(memory.path, for: .reading))
+        let pages = StoredPages(try store.makeReader()) { page, _ in
+            let isMended = rounds.withLock { $0 } > 0
+            if page == 111, isMended { return .success(nil) }
+            return page == 110 && isMended ? .success(Self.bytes(page)) : .failure(Failure(.fault, "lost"))
+        }
+        var reader = ImageReader(pages, patience: 1)
+        var image = try SharedImage(pages, pageCount: 1024, at: GlobalTime(raw: 7))
+        var counts: [Int] = []
+        reader.run { portion in
+            image.adopt(portion)
+            let isOver = portion.isLast || rounds.withLock { $0 } > 0
+            guard isOver else { return true }
+            if portion.isLast {
+                #expect(image.damage?.message.hasPrefix("3 pages") == true && portion.lost.count == 3)
+                image.set(111, to: Self.bytes(7))
+            } else {
+                counts.append(portion.lost.count + portion.pages.count)
+                #expect(image.bytes(of: 110) == Self.bytes(110) && image.bytes(of: 111) == Self.bytes(7))
+                #expect(image.damage?.message.hasPrefix("a page") == true && image.bytes(of: 112) == nil)
+            }
+            return rounds.withLock { rounds in
+                rounds += 1
+                return rounds < 3
+            }
+        }
+        #expect(counts == [1, 0])
+    }
+
     /// A page that was wanted in vain is not read again for each who asks: the reader of all of them does so.
     @Test func whatIsMissedIsReadBehind() throws {
         try memory.damage(170)
