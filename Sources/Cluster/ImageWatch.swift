@@ -19,8 +19,9 @@ public struct ImageWatch: Sendable {
         let deadline = ContinuousClock.now + limit
         var saidAt = ContinuousClock.now
         while true {
+            let arbiter = try await cluster.arbiter()
             do throws(Failure) {
-                let status = try await cluster.arbiter().sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
+                let status = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
                 let unread = status.unreadPages ?? 0
                 if unread == 0 { return status.damage }
                 if ContinuousClock.now - saidAt >= Self.repetition {
@@ -34,7 +35,7 @@ public struct ImageWatch: Sendable {
                 }
             } catch {
                 // An arbiter that waits for its disk says so.
-                let isStalled = error.kind == .unavailable && error.place != cluster.directory.arbiterSocket
+                let isStalled = error.kind == .unavailable && error.place != arbiter.path
                 guard isStalled, ContinuousClock.now < deadline else { throw error }
             }
             // Cancellation is seen by the next request.

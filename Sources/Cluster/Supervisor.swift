@@ -194,7 +194,8 @@ actor Supervisor {
                     unattendedSeconds: running.unattendedSeconds, patienceSeconds: running.patienceSeconds)
             },
             restoring: restoring, trouble: trouble ?? seen?.storeTrouble,
-            unreadPages: seen?.unreadPages, damage: seen?.damage?.description, notices: seen?.notices ?? [])
+            unreadPages: trouble == nil ? seen?.unreadPages : nil, damage: seen?.damage?.description,
+            notices: seen?.notices ?? [])
     }
 
     /// Ends all machines, then the arbiter and the segment.

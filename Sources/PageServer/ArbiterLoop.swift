@@ -239,12 +239,13 @@ public final class ArbiterLoop: @unchecked Sendable {
         }
         orders.settle(saved: arbiter.saved, chain: arbiter.chain, now: now)
         // What is shown must be saved: an image that is ahead of the disk is looked at when the disk has it.
-        if isChanged, world.image.time <= arbiter.saved {
+        let isShown = world.image.time <= arbiter.saved
+        if isChanged, isShown {
             noteJoined()
             jobs.refresh(world.image, now: now, &orders)
         }
         jobs.settle(dead: roster.deadMask, now: now, &orders)
-        if jobs.isLookWanted, world.image.time <= arbiter.saved { jobs.refresh(world.image, now: now, &orders) }
+        if isShown, jobs.isLookWanted(world.image) { jobs.refresh(world.image, now: now, &orders) }
         for words in jobs.takeNotices() { notices.post(words) }
         if let recordingEnd, recordingEnd <= now { _ = beginRecording(isOn: false) }
         checkpointIfDue(now)

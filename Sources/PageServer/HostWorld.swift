@@ -129,10 +129,11 @@ final class HostWorld: ArbiterWorld {
             if !old.isEmpty, spare.count < Self.spareLimit { spare.append(old) }
         }
         image.close(at: time)
-        tellWhole()
         let isShort = round.isShort
         let isDurable = keeper.end(
             at: time, with: round.end(), isShort: isShort, now: Clock.microsecondsSince1970())
+        // Not before: until the new page is there an old checkpoint may be the only one that has it.
+        tellWhole()
         if isDurable { events.append(.saved) }
         return isDurable
     }

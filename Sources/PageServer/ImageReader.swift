@@ -8,7 +8,7 @@ struct ImageReader {
     /// Some of the pages, as they were read.
     struct Portion: Sendable {
         var pages: [(number: UInt32, bytes: [UInt8])] = []
-        /// Of the last portion: those that cannot be read back as they were written.
+        /// Of the last portion, and of those after it: those that cannot be read back as they were written.
         var lost: [(number: UInt32, loss: Loss)] = []
         /// None comes after these.
         var isLast = false
@@ -54,24 +54,36 @@ struct ImageReader {
         }
         for (number, pause) in Self.pauses.enumerated() where !doubtful.isEmpty {
             usleep(pause)
-            var tried = doubtful[...]
+            let tried = doubtful
             doubtful = []
-            while !tried.isEmpty {
+            for first in stride(from: 0, to: tried.count, by: Self.portion) {
                 let begin = Clock.now()
-                let portion = readAgain(tried.prefix(Self.portion), isLastTry: number == Self.pauses.count - 1)
-                guard body(portion) else { return }
-                tried = tried.dropFirst(Self.portion)
+                let numbers = tried[first..<min(first + Self.portion, tried.count)]
+                guard body(readAgain(numbers, isLastTry: number == Self.pauses.count - 1)) else { return }
                 Self.rest(since: begin)
             }
         }
         guard body(Portion(lost: lost, isLast: true)) else { return }
         while !lost.isEmpty {
             usleep(patience)
-            let tried = lost.map(\.number)
-            lost = []
-            let portion = readAgain(tried[...], isLastTry: true)
-            guard body(portion) else { return }
+            guard retry(body) else { return }
         }
+    }
+
+    /// Tries lost pages, those first that were not tried for longest, up to the first few of which none is found.
+    private mutating func retry(_ body: (Portion) -> Bool) -> Bool {
+        for _ in stride(from: 0, to: lost.count, by: Self.portion) {
+            let begin = Clock.now()
+            let tried = lost.prefix(Self.portion).map(\.number)
+            lost.removeFirst(tried.count)
+            let others = lost.count
+            var portion = readAgain(tried[...], isLastTry: true)
+            portion.lost = Array(lost[others...])
+            guard body(portion) else { return false }
+            if portion.pages.isEmpty { break }
+            Self.rest(since: begin)
+        }
+        return true
     }
 
     private static func rest(since begin: UInt64) { usleep(UInt32(min((Clock.now() - begin) / 1000, longestRest))) }

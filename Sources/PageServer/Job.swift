@@ -31,6 +31,8 @@ struct Job {
     /// The nodes have begun it, and what the saved state says of it was not looked at since. When they did so for an
     /// earlier arbiter it may have ended by now, and nothing new is saved.
     private(set) var isUnseen = false
+    /// It has finished, and what it came to is in pages that were not read yet.
+    private(set) var awaitsReading = false
     private var failure: Failure?
     /// Whether somebody knows of its end, or has wanted it.
     private var isEndKnown = false
@@ -70,6 +72,9 @@ struct Job {
     }
 
     var hasEnded: Bool { stage == .ended }
+
+    /// No node does anything for it any more.
+    var isOver: Bool { hasEnded || awaitsReading }
 
     /// Nodes that are asked first to do what the job needs.
     func isParticipant(_ node: Station) -> Bool { participants & node.bit != 0 }
@@ -127,7 +132,7 @@ struct Job {
         stage = .running
         switch reader.phase {
         // What was saved before is still being read, and may be found.
-        case .finished where reader.isCut && image.unreadCount > 0: isUnseen = true
+        case .finished where reader.isCut && image.unreadCount > 0: awaitsReading = true
         case .finished: end(lossOfNodes ?? lossOfPages, now, &orders)
         case .failed: end(failureOfPart, now, &orders)
         case .stopped:
@@ -149,7 +154,7 @@ struct Job {
     ///
     /// - Parameter dead: nodes whose machines are gone, as a mask.
     mutating func mark(dead: UInt64, now: UInt64, _ orders: inout Orders) {
-        guard stage != .ended, participants & dead != 0 else { return }
+        guard !isOver, participants & dead != 0 else { return }
         guard participants & ~dead != 0 else {
             let isStarted = stage == .starting || stage == .running
             let first = directory.hint("autopsy n\(nodes[0])")
@@ -171,7 +176,7 @@ struct Job {
     ///
     /// - Returns: False when it had ended or was given up already.
     mutating func cancel(now: UInt64, _ orders: inout Orders) -> Bool {
-        guard stage != .ended, !isCancelled else { return false }
+        guard !isOver, !isCancelled else { return false }
         isCancelled = true
         isEndKnown = true
         foundAt = nil
@@ -190,6 +195,7 @@ struct Job {
     private mutating func end(_ failure: Failure?, _ now: UInt64, _ orders: inout Orders) {
         stage = .ended
         isUnseen = false
+        awaitsReading = false
         endedAt = now
         self.failure = failure
         let number = number

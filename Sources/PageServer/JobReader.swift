@@ -61,7 +61,7 @@ struct JobReader {
             var stream = OutputReader()
             stream.advance(
                 image, firstPage: CommonPage.resultFirstPage(image), byteCount: CommonPage.resultByteCount(image))
-            result = stream.bytes
+            result = stream.isCut ? [] : stream.bytes
             isCut = stream.isCut || printed.contains(where: \.isCut)
         }
     }
@@ -78,7 +78,9 @@ struct JobReader {
             case .failed: .failed
             }
         printed[place].advance(image, firstPage: part.printFirstPage, byteCount: part.printByteCount)
-        if let text = printed[place].takeText(isLast: phase?.isActive != true) {
+        // What is cut may be found yet.
+        let isLast = phase?.isActive != true && !(printed[place].isCut && image.unreadCount > 0)
+        if let text = printed[place].takeText(isLast: isLast) {
             output.append(ArbiterJob.Output(node: Int(node), text: text))
         }
         if let failure = part.failure {

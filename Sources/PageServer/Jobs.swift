@@ -81,7 +81,7 @@ struct Jobs {
 
     /// The job that has not ended.
     func running(now: UInt64) -> RunningProgram? {
-        jobs.first { !$0.hasEnded }.map { job in
+        jobs.first { !$0.isOver }.map { job in
             RunningProgram(
                 job: job.number, program: job.program, nodes: job.nodes,
                 unattendedSeconds: Int(unattended(now) / 1_000_000_000),
@@ -123,7 +123,9 @@ struct Jobs {
     }
 
     /// A job wants the saved state to be looked at, also when that has not moved on.
-    var isLookWanted: Bool { jobs.contains(where: \.isUnseen) }
+    func isLookWanted(_ image: SharedImage) -> Bool {
+        jobs.contains { $0.isUnseen || $0.awaitsReading && image.unreadCount == 0 }
+    }
 
     /// The saved state has moved on.
     mutating func refresh(_ image: SharedImage, now: UInt64, _ orders: inout Orders) {

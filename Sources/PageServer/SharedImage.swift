@@ -153,7 +153,7 @@ public struct SharedImage: PageSource, Sendable {
         for (number, bytes) in portion.pages where late.contains(number) || losses[number] != nil {
             set(number, to: bytes)
         }
-        for (number, loss) in portion.lost where noteRead(number) { losses[number] = loss }
+        for (number, loss) in portion.lost where noteRead(number) || losses[number] != nil { losses[number] = loss }
     }
 
     /// Pages of which it is not known whether they can be read back.
@@ -164,12 +164,13 @@ public struct SharedImage: PageSource, Sendable {
 
     /// Pages cannot be read back as they were written, and are not served; nil while none is known.
     var damage: Failure? {
-        guard let (_, first) = losses.min(by: { $0.value.version < $1.value.version }) else { return nil }
-        let count = losses.count == 1 ? "a page" : "\(losses.count) pages"
+        let known = losses.values.sorted { $0.version < $1.version }
+        guard let first = known.first else { return nil }
+        let count = known.count == 1 ? "a page" : "\(known.count) pages"
         let time = CheckpointName.text(first.version)
-        var damage = first.failure
+        var damage = (known.first { $0.failure.kind == .fault } ?? first).failure
         damage.message = "\(count) of the saved memory cannot be read back, as of commit \(time): \(damage.message)"
-        // A disk that failed, or a process that was short of something, is helped first.
+        // A process that is short of something is helped first.
         guard damage.kind == .fault else { return damage }
         damage.advice = "what needs them waits; go back with plurix restore to a checkpoint before \(time), or end the"
             + " cluster and save what is left with plurix store salvage"

@@ -118,7 +118,8 @@ final class StoreKeeper: @unchecked Sendable {
         }
     }
 
-    /// Reads what the image lacks, in a thread of its own; nothing is tidied up meanwhile.
+    /// Reads what the image lacks, in a thread of its own; nothing is tidied up meanwhile but what a full disk makes
+    /// necessary.
     ///
     /// - Parameter body: Gets the pages in that thread, which it may hold up; returns false when nobody wants more.
     func readBehind(_ body: @escaping @Sendable (ImageReader.Portion) -> Bool) {

@@ -26,7 +26,7 @@ struct Down: AsyncParsableCommand {
         var removed: Bool
         /// What is not in the store, and why; nil when all is.
         var lost: String?
-        /// What the store has and cannot be read back, as far as that is known; nil when all can.
+        /// What the store has and cannot be read back, as far as that is known; nil when nothing is known.
         var damage: String?
         /// Why a capture had ended by itself, where nobody had been told.
         var captureEnding: String?

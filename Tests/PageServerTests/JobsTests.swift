@@ -66,11 +66,11 @@ import Wire
         let old = Int(JobRecord(image).number) - 1
         _ = try jobs.start(try request(numbered: old), now: 0, &orders)
         doOrders()
-        #expect(jobs.isLookWanted)
+        #expect(jobs.isLookWanted(image))
         jobs.refresh(image, now: 0, &orders)
         let failure = jobs.report(old, now: 0).reply.failure
         #expect(failure?.message == "another job has replaced counter")
-        #expect(!jobs.isLookWanted)
+        #expect(!jobs.isLookWanted(image))
     }
 
     /// The nodes had begun it for the arbiter before, and it was over, and saved, before this one could ask them to.
@@ -80,9 +80,9 @@ import Wire
         _ = try jobs.start(try request(numbered: number), now: 0, &orders)
         // All that is ever saved of it comes too early.
         jobs.refresh(image, now: 0, &orders)
-        #expect(!jobs.isLookWanted)
+        #expect(!jobs.isLookWanted(image))
         doOrders()
-        #expect(jobs.isLookWanted)
+        #expect(jobs.isLookWanted(image))
     }
 
     /// Has the fence and the start done, and saved.

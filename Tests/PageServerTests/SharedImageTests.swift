@@ -153,7 +153,8 @@ import Wire
                 return rounds < 3
             }
         }
-        #expect(counts == [1, 0])
+        // What is mended and what is lost, and then that alone.
+        #expect(counts == [2, 1])
     }
 
     /// A page that was wanted in vain is not read again for each who asks: the reader of all of them does so.
@@ -209,14 +210,26 @@ import Wire
         var jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
         var orders = Orders(incarnation: 1)
         jobs.refresh(image, now: 0, &orders)
-        #expect(jobs.running(now: 0)?.program == "counter", "the page may be found yet")
-        #expect(jobs.isLookWanted)
+        #expect(jobs.report(7, now: 0).reply.state == .running, "the page may be found yet")
+        #expect(jobs.running(now: 0) == nil && !jobs.isLookWanted(image))
+        // It is over all the same: nobody stops it, and nobody need live.
+        jobs.settle(dead: .max, now: 3_600_000_000_000, &orders)
+        #expect(jobs.report(7, now: 0).reply.state == .running && orders.count == 0)
         for portion in await memory.readBehind(keeper) { image.adopt(portion) }
+        #expect(jobs.isLookWanted(image))
         jobs.refresh(image, now: 0, &orders)
-        #expect(jobs.running(now: 0) == nil && !jobs.isLookWanted)
+        #expect(jobs.running(now: 0) == nil && !jobs.isLookWanted(image))
         let (reply, result) = jobs.report(7, now: 0)
         #expect(reply.state == .failed && reply.failure?.kind == .fault && result.isEmpty)
         #expect(reply.failure?.message.contains("cannot be read back") == true)
+        // What is left of it is none.
+        var first = [UInt8](repeating: 0, count: Limits.pageBytes)
+        (first[0], first[4], first[8]) = (170, 1, UInt8(ascii: "["))
+        image.set(90, to: first)
+        image.set(SystemLayout.commonPage, to: Self.common(resultPage: 90, count: 8))
+        jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
+        jobs.refresh(image, now: 0, &orders)
+        #expect(jobs.report(7, now: 0).reply.state == .failed && jobs.report(7, now: 0).result.isEmpty)
         // Beside one that can.
         image.set(SystemLayout.commonPage, to: Self.common(resultPage: 171, count: 8))
         jobs = Jobs(incarnation: 1, in: try RunDirectory(name: "c", base: "/tmp/x"), now: 0)
