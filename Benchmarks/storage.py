@@ -110,7 +110,7 @@ class Stored:
         self.arbiter.send_signal(signal.SIGCONT)
         replies = []
         while self.written() - before < len(nodes) * count * PAGE:
-            replies.append(self.ask("checkpoint", isWhole=False))
+            replies.append(self.ask("checkpoint"))
         seconds = time.monotonic() - begin
         largest = max(replies, key=lambda reply: reply["pages"])
         return {"seconds": seconds, "bytes": largest["bytes"] / (largest["pages"] * PAGE),
@@ -206,7 +206,7 @@ def bank_rate(stored, takes_checkpoints, seconds=0.6):
     begin, first = time.monotonic(), stored.status()["commitTime"]
     while time.monotonic() < begin + seconds:
         if takes_checkpoints:
-            stored.ask("checkpoint", isWhole=False)
+            stored.ask("checkpoint")
         time.sleep(0.01)
     rate = (stored.status()["commitTime"] - first) / (time.monotonic() - begin)
     stored.stop()
@@ -260,7 +260,7 @@ def refetched(o, nic, frame_bytes):
         stored.quiet()
         path = f"{stored.cluster.base}/frames"
         stored.cluster.ask("segment", {"op": "capture", "file": path})
-        pages = stored.ask("checkpoint", isWhole=False)["pages"]
+        pages = stored.ask("checkpoint")["pages"]
         stored.cluster.ask("segment", {"op": "capture"})
         return {"page_requests": requests(path), "pages": pages}
 

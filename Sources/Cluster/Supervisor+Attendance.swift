@@ -12,7 +12,7 @@ extension Supervisor {
     var hindrance: String? { attendances[.segment]?.trouble?.description }
 
     /// What takes both arbiter and segment is not begun without them: it would come to an end later, unasked.
-    func refuseWhileStopped() throws(Failure) {
+    func refuseWhileHindered() throws(Failure) {
         if let trouble = troubles[.arbiter] {
             throw Failure(
                 .unavailable, "\(BackgroundProcess.arbiter.name(in: directory)) does not start: \(trouble.message)",

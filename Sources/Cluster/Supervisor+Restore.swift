@@ -67,7 +67,7 @@ extension Supervisor {
 
     /// Saves what is there and makes the store to come, while all nodes are there.
     private func prepareRestore(to time: String) async throws(Failure) -> (CheckpointReport, RestoreIntent) {
-        try refuseWhileStopped()
+        try refuseWhileHindered()
         // No program begins any more, so none is at work from here on if none is now.
         _ = try await arbiter.sendPatiently(ArbiterStatus(), limit: ClusterHandle.patience)
         try await tell()
@@ -177,7 +177,7 @@ extension Supervisor {
         for number in intent.nodes where !isRunning(number) {
             do throws(Failure) {
                 // What one of them has waited for in vain is not waited for again.
-                if isLate { try refuseWhileStopped() }
+                if isLate { try refuseWhileHindered() }
                 _ = try await startMachine(StartNode(node: number))
             } catch {
                 isLate = true

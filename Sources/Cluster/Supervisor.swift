@@ -140,7 +140,7 @@ actor Supervisor {
         case (.remove, .dead):
             break
         case (.remove, _):
-            try refuseWhileStopped()
+            try refuseWhileHindered()
             _ = try await arbiter.send(ArbiterRetire(node: number))
             try await end(number)
         case (.kill, .dead), (.pause, .dead), (.resume, .dead):

@@ -85,7 +85,7 @@ public struct ArbiterStatus: ControlRequest {
         /// The store is not where its path leads: nobody finds it after the cluster's end.
         public var isStoreMisplaced: Bool
         /// Pages that an earlier arbiter has saved, and of which this one does not know yet whether they are sound; nil
-        /// for an arbiter that reads all before it serves.
+        /// for one of an earlier build, which reads all before it serves.
         public var unreadPages: Int?
         /// Pages that were saved cannot be read back; nil while none is known.
         public var damage: Failure?

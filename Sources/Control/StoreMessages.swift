@@ -50,10 +50,10 @@ public struct ArbiterCheckpoint: ControlRequest {
 
     /// A checkpoint with a label stays until it is forgotten by name; nil for none.
     public var label: String?
-    /// Of a memory of which all pages are known to be sound, or none at all.
-    public var isWhole: Bool
+    /// Of a memory of which all pages are known to be sound, or none at all; nil, as earlier builds ask, for no.
+    public var isWhole: Bool?
 
-    public init(label: String?, isWhole: Bool = false) {
+    public init(label: String?, isWhole: Bool? = nil) {
         self.label = label
         self.isWhole = isWhole
     }

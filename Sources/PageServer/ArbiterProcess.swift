@@ -118,7 +118,7 @@ public struct ArbiterProcess: Sendable {
             ArbiterStop.Reply(stopped: try await loop.perform { loop throws(Failure) in try loop.stopProgram() })
         }
         server.on(ArbiterCheckpoint.self) { request in
-            if request.isWhole { try await checkMemory() }
+            if request.isWhole == true { try await checkMemory() }
             return try await keep(request.label)
         }
         // These need the store alone: an arbiter that stands still because of its store can be helped by them.
